@@ -1,0 +1,187 @@
+//! A tool call, immutable once parsed.
+
+use callgate_text::{Digest, Json, JsonError, Object};
+
+use crate::{AgentId, NameError, SessionId, ToolName};
+
+/// Who is at the door, as its credential proved; never what the caller says about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// An agent that a credential proved.
+    Agent {
+        /// Which agent.
+        id: AgentId,
+        /// Whether the agent could get around this gate.
+        posture: Posture,
+    },
+    /// No credential, or none that this gate accepts.
+    Unrecognised {
+        /// What to tell the operator; holds no part of the credential.
+        why: &'static str,
+    },
+}
+
+/// Whether the agent runs where the operating system keeps it away from the gate's keys and state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Posture {
+    /// Another user than the gate's: the agent cannot read keys or write policy.
+    Enforced,
+    /// The same user as the gate's: an agent that ignores its host could.
+    Advisory,
+}
+
+impl Posture {
+    /// The word in records and `status`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Enforced => "enforced",
+            Self::Advisory => "advisory",
+        }
+    }
+}
+
+/// What a door read from the wire, before the gate knows whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The tool.
+    pub tool: ToolName,
+    /// The host's session, if it has one.
+    pub session: Option<SessionId>,
+    /// The arguments; absent ones stay absent.
+    pub arguments: Option<Object>,
+    /// Protocol members that change what the call does (a task, a retry's answers), by name.
+    pub members: Object,
+    /// The digest of the bytes that will be sent on.
+    pub original: Digest,
+    /// The digest of the tool definition that the server offers now, where the door has seen it.
+    pub offered: Option<Digest>,
+}
+
+/// Why bytes are not a call.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallFault {
+    /// Parsers could disagree about the bytes.
+    #[error("the call is not strict JSON: {0}")]
+    Json(#[from] JsonError),
+    /// The document is not an object with the members of a call.
+    #[error("the call {0}")]
+    Shape(&'static str),
+    /// A name is not one.
+    #[error("the call's name is {0}")]
+    Name(#[from] NameError),
+}
+
+impl Request {
+    /// Reads the form of `callgate decide` and of the HTTP API,
+    /// `{"agent"?, "session"?, "tool", "arguments"?}`, and the agent that it names.
+    ///
+    /// # Errors
+    /// [`CallFault`] if the bytes are not strict JSON of exactly this shape.
+    pub fn parse(bytes: &[u8]) -> Result<(Option<AgentId>, Self), CallFault> {
+        let Json::Object(mut document) = Json::parse(bytes)? else {
+            return Err(CallFault::Shape("must be a JSON object"));
+        };
+        let mut text = |key: &'static str, fault: &'static str| match document.remove(key) {
+            None => Ok(None),
+            Some(Json::String(text)) => Ok(Some(text)),
+            Some(_) => Err(CallFault::Shape(fault)),
+        };
+        let agent = text("agent", "must name its agent by a string")?;
+        let session = text("session", "must name its session by a string")?;
+        let tool = text("tool", "must name its tool by a string")?;
+        let tool = tool.ok_or(CallFault::Shape("lacks `tool`"))?.parse()?;
+        let arguments = match document.remove("arguments") {
+            None => None,
+            Some(Json::Object(arguments)) => Some(arguments),
+            Some(_) => return Err(CallFault::Shape("must have an object as `arguments`")),
+        };
+        if !document.is_empty() {
+            return Err(CallFault::Shape("has a member other than agent, session, tool, arguments"));
+        }
+        let request = Self {
+            tool,
+            session: session.map(|session| session.parse()).transpose()?,
+            arguments,
+            members: Object::default(),
+            original: Digest::of(bytes),
+            offered: None,
+        };
+        Ok((agent.map(|agent| agent.parse()).transpose()?, request))
+    }
+}
+
+/// A request and whose it is: what policy judges.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    agent: AgentId,
+    request: Request,
+    digest: Digest,
+}
+
+impl Call {
+    /// Binds `request` to the agent that makes it.
+    pub fn new(agent: AgentId, request: Request) -> Self {
+        let digest = Digest::of(&document(&agent, &request).canonical());
+        Self { agent, request, digest }
+    }
+
+    /// Who calls.
+    pub fn agent(&self) -> &AgentId {
+        &self.agent
+    }
+
+    /// In which session.
+    pub fn session(&self) -> Option<&SessionId> {
+        self.request.session.as_ref()
+    }
+
+    /// Which tool.
+    pub fn tool(&self) -> &ToolName {
+        &self.request.tool
+    }
+
+    /// With which arguments.
+    pub fn arguments(&self) -> Option<&Object> {
+        self.request.arguments.as_ref()
+    }
+
+    /// The protocol members that are part of the call.
+    pub fn members(&self) -> &Object {
+        &self.request.members
+    }
+
+    /// The digest of the definition that the server offers now.
+    pub fn offered(&self) -> Option<&Digest> {
+        self.request.offered.as_ref()
+    }
+
+    /// The digest of the canonical form.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The digest of the bytes that will be sent on.
+    pub fn original(&self) -> Digest {
+        self.request.original
+    }
+
+    /// `{agent, session?, tool, arguments?, members?}`: what the digest covers.
+    pub fn to_json(&self) -> Json {
+        document(&self.agent, &self.request)
+    }
+}
+
+fn document(agent: &AgentId, request: &Request) -> Json {
+    let mut members = vec![("agent", Json::from(agent)), ("tool", Json::from(&request.tool))];
+    if let Some(session) = &request.session {
+        members.push(("session", Json::from(session)));
+    }
+    if let Some(arguments) = &request.arguments {
+        members.push(("arguments", Json::Object(arguments.clone())));
+    }
+    if !request.members.is_empty() {
+        members.push(("members", Json::Object(request.members.clone())));
+    }
+    Json::object(members)
+}

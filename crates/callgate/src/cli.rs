@@ -1,0 +1,340 @@
+//! The words of the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The gate that every tool call of an AI agent passes.
+///
+/// Callgate knows who calls, decides by policy whether this exact call may run, and leaves signed
+/// proof. Nothing runs that policy does not permit, and nothing runs before its record is durable.
+#[derive(Debug, Parser)]
+#[command(name = "callgate", version, max_term_width = 100, after_help = AFTER_HELP)]
+pub(crate) struct Cli {
+    /// How to print: text for people, JSON for programs.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Start here:
+  callgate demo                     two minutes: real calls, real denials, a verified log
+  callgate init gate                write a gate directory to start from
+  callgate policy check gate        find what is wrong with a policy before an agent does
+  callgate serve gate               start the gate
+  callgate agent token support-1    make a credential for an agent
+  callgate mcp --server fs --credential support-1.token -- npx …    put the gate in front of a server
+
+Exit codes: 0 allowed or fine, 1 a check failed, 2 denied, 3 a person must approve, 64 wrong use,
+70 the gate itself failed (treat it as a denial).";
+
+/// How to print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// For programs: one JSON document on standard output.
+    Json,
+}
+
+/// Where a gate's configuration and state are.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Place {
+    /// The gate directory: callgate.toml, policies, tools, entities.toml.
+    #[arg(long, value_name = "DIR", env = "CALLGATE_GATE", default_value = "gate")]
+    pub(crate) gate: PathBuf,
+
+    /// Where keys, log and socket are kept. The default is made from the gate directory's path, below
+    /// the system's or the user's state directory.
+    #[arg(long, value_name = "DIR", env = "CALLGATE_STATE")]
+    pub(crate) state: Option<PathBuf>,
+
+    /// The socket of the running gate, if it is not the one in the state directory.
+    #[arg(long, value_name = "PATH", env = "CALLGATE_SOCKET")]
+    pub(crate) socket: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a gate directory to start from.
+    ///
+    /// The directory passes `callgate policy check` and its own tests as it is written.
+    Init {
+        /// Where to write it. Existing files are never overwritten.
+        #[arg(value_name = "DIR", default_value = "gate")]
+        dir: PathBuf,
+    },
+    /// Start the gate: the only process that opens its state.
+    Serve {
+        /// The gate directory.
+        #[arg(value_name = "DIR", env = "CALLGATE_GATE", default_value = "gate")]
+        dir: PathBuf,
+        /// See `callgate decide --help`.
+        #[arg(long, value_name = "DIR", env = "CALLGATE_STATE")]
+        state: Option<PathBuf>,
+        /// Where to listen, if not in the state directory.
+        #[arg(long, value_name = "PATH", env = "CALLGATE_SOCKET")]
+        socket: Option<PathBuf>,
+    },
+    /// Put the gate in front of an MCP server that speaks over standard input and output.
+    ///
+    /// Use it as the command of an MCP client's configuration, with the server's own command behind
+    /// `--`. What policy permits passes unchanged; everything else is answered with the reason.
+    Mcp {
+        /// What policy calls this server; its tools are `<server>.<tool>`.
+        #[arg(long, value_name = "NAME")]
+        server: String,
+        /// A file made by `callgate agent token`. Without it, the user's uid must be mapped to an agent.
+        #[arg(long, value_name = "FILE")]
+        credential: Option<PathBuf>,
+        /// How long a tool may take before the call is answered as timed out, in seconds.
+        #[arg(long, value_name = "SECONDS")]
+        timeout: Option<u64>,
+        #[command(flatten)]
+        place: Place,
+        /// The server's command.
+        #[arg(required = true, last = true, value_name = "COMMAND")]
+        command: Vec<std::ffi::OsString>,
+    },
+    /// Decide one call, read from standard input, and record it.
+    ///
+    /// The call is `{"agent", "session"?, "tool", "arguments"?}`. Names given here are the operator's
+    /// own: a door would take them from a credential. Exits 0 for allow, 2 for deny, 3 for escalate.
+    Decide {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Show how a call would be decided, step by step, without recording anything.
+    Explain {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Check and test policies.
+    #[command(subcommand)]
+    Policy(Policy),
+    /// Pin and compare what servers offer.
+    #[command(subcommand)]
+    Tool(Tool),
+    /// Manage agents' credentials.
+    #[command(subcommand)]
+    Agent(Agent),
+    /// Read, verify and export the signed log.
+    #[command(subcommand)]
+    Audit(Audit),
+    /// Show what the running gate enforces; exits 1 if anything is less than it should be.
+    Status {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Make the running gate take the policy that is on disk now, all of it or nothing.
+    Reload {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Show the gate at work: real servers, real clients, real denials, and the log verified.
+    Demo {
+        /// A gate directory to use in place of the built-in quickstart.
+        #[arg(long, value_name = "DIR")]
+        gate: Option<PathBuf>,
+    },
+    /// Print a completion script for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// The demo's small MCP server.
+    #[command(hide = true)]
+    DemoServer(DemoServer),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoServer {
+    /// Which of the demo's servers.
+    pub(crate) server: String,
+    /// Where to note every call that really ran.
+    #[arg(long)]
+    pub(crate) journal: PathBuf,
+    /// Offer one tool more and another one changed.
+    #[arg(long)]
+    pub(crate) changed: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Policy {
+    /// Validate a gate directory and look for what cannot be meant.
+    Check {
+        /// The gate directory.
+        #[arg(value_name = "DIR", env = "CALLGATE_GATE", default_value = "gate")]
+        dir: PathBuf,
+        /// Write gate.lock: from then on only these very files are loaded.
+        #[arg(long)]
+        lock: bool,
+    },
+    /// Run the tables in tests/*.toml.
+    Test {
+        /// The gate directory.
+        #[arg(value_name = "DIR", env = "CALLGATE_GATE", default_value = "gate")]
+        dir: PathBuf,
+        /// Run again whenever a file changes.
+        #[arg(long)]
+        watch: bool,
+        /// Write a JUnit report here.
+        #[arg(long, value_name = "FILE")]
+        junit: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Tool {
+    /// Start a server, show what is new or changed in what it offers, and pin it.
+    Pin {
+        /// What policy calls this server.
+        #[arg(long, value_name = "NAME")]
+        server: String,
+        /// The gate directory.
+        #[arg(long, value_name = "DIR", env = "CALLGATE_GATE", default_value = "gate")]
+        gate: PathBuf,
+        /// Only show the difference.
+        #[arg(long)]
+        dry_run: bool,
+        /// The server's command.
+        #[arg(required = true, last = true, value_name = "COMMAND")]
+        command: Vec<std::ffi::OsString>,
+    },
+    /// List what is pinned.
+    List {
+        /// The gate directory.
+        #[arg(long, value_name = "DIR", env = "CALLGATE_GATE", default_value = "gate")]
+        gate: PathBuf,
+    },
+    /// Compare what a server offers now with what is pinned; exits 1 if they differ.
+    Diff {
+        /// What policy calls this server.
+        #[arg(long, value_name = "NAME")]
+        server: String,
+        /// The gate directory.
+        #[arg(long, value_name = "DIR", env = "CALLGATE_GATE", default_value = "gate")]
+        gate: PathBuf,
+        /// The server's command.
+        #[arg(required = true, last = true, value_name = "COMMAND")]
+        command: Vec<std::ffi::OsString>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Agent {
+    /// Make a credential for an agent and write it to a file that only you can read.
+    Token {
+        /// The agent, as entities.toml names it.
+        name: String,
+        /// The file to write; the default is NAME.token. Never overwritten.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// List the credentials that exist.
+    List {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Revoke a credential; acts on the next call.
+    Revoke {
+        /// The credential's id, as `agent list` shows it.
+        id: String,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// Where a log is, for commands that only read it.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LogPlace {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// A log directory to read in place of the gate's own: a copy, or what an auditor was given.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) log: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// Show the newest records.
+    Tail {
+        /// How many.
+        #[arg(short = 'n', long, default_value_t = 20)]
+        lines: u64,
+        #[command(flatten)]
+        log: LogPlace,
+    },
+    /// Show one record, with what is disclosed about it.
+    Show {
+        /// The record's index.
+        index: u64,
+        #[command(flatten)]
+        log: LogPlace,
+    },
+    /// Verify the whole log, offline: every record, the tree, the signatures.
+    Verify {
+        /// The log's public key (`audit key`). Without it the key beside the log is used, which proves
+        /// nothing to somebody who did not make the log.
+        #[arg(long, value_name = "VKEY")]
+        key: Vec<String>,
+        /// A checkpoint that was saved earlier: shows truncation and rollback.
+        #[arg(long, value_name = "FILE")]
+        checkpoint: Option<PathBuf>,
+        #[command(flatten)]
+        log: LogPlace,
+    },
+    /// Write a C2SP tlog-proof of one record, which anybody can verify without the log.
+    Prove {
+        /// The record's index.
+        index: u64,
+        /// Where to write it; standard output by default.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        #[command(flatten)]
+        log: LogPlace,
+    },
+    /// Print all records as JSON lines, each with its origin and index.
+    Export {
+        /// The first index.
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+        /// Disclosed values, too.
+        #[arg(long)]
+        disclose: bool,
+        #[command(flatten)]
+        log: LogPlace,
+    },
+    /// Erase what is disclosed about records: salts and values. The log still verifies.
+    Erase {
+        /// Of this agent.
+        #[arg(long, value_name = "NAME")]
+        agent: Option<String>,
+        /// Of this session.
+        #[arg(long, value_name = "ID")]
+        session: Option<String>,
+        /// Of this record.
+        #[arg(long, value_name = "INDEX")]
+        index: Option<u64>,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Summarise agents, tools, denials, policy changes and gaps; each line cites an index.
+    Report {
+        #[command(flatten)]
+        log: LogPlace,
+    },
+    /// Print the log's public key, as C2SP verifiers take it.
+    Key {
+        /// Make a new key and sign with both for a while.
+        #[arg(long)]
+        rotate: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+}

@@ -1,0 +1,10 @@
+//! The two-minute proof: a real gate, real MCP servers, real clients, and a journal that only a tool
+//! that really ran can write to.
+
+mod house;
+mod row;
+mod server;
+mod table;
+
+pub(crate) use house::{Report, run};
+pub(crate) use server::serve;

@@ -1,0 +1,131 @@
+//! `callgate.toml`: the gate's own settings, and what it knows about servers and tools beyond their pins.
+//!
+//! ```toml
+//! [gate]
+//! name = "quickstart"
+//! origin = "gate.example/quickstart"   # the name of the log
+//! stale_limit = "15m"                  # deny once changed policy could not be loaded for so long
+//!
+//! [server.bank]
+//! description = "payments"
+//!
+//! [tool."bank.payment_send"]
+//! groups = ["finance", "egress"]
+//! kinds = { amount = "money" }
+//!
+//! [log]
+//! agent_records_per_minute = 600
+//! agent_bytes_per_minute = 4194304
+//! ```
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use callgate_core::{ServerName, ToolName};
+use serde::{Deserialize, Deserializer, de::Error as _};
+
+use crate::finding::{Finding, LoadError, Rule};
+use crate::schema::Overlay;
+
+/// The file.
+pub(crate) const FILE: &str = "callgate.toml";
+
+/// The typed content of `callgate.toml`. Whatever is not listed here is refused.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// About the gate itself.
+    pub gate: GateConfig,
+    /// What the operator says about a server.
+    #[serde(deserialize_with = "named")]
+    pub server: BTreeMap<ServerName, ServerConfig>,
+    /// What the operator says about a tool, by `<server>.<tool>`.
+    #[serde(deserialize_with = "named")]
+    pub tool: BTreeMap<ToolName, Overlay>,
+    /// How much each agent may write to the log.
+    pub log: LogConfig,
+}
+
+/// `[gate]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GateConfig {
+    /// What people call this gate.
+    pub name: Option<String>,
+    /// The origin line of the log's checkpoints; unique to this gate.
+    pub origin: Option<String>,
+    /// How long the last good policy may stand in for one that cannot be loaded. 15 minutes if not given.
+    #[serde(deserialize_with = "duration")]
+    pub stale_limit: Duration,
+}
+
+impl Default for GateConfig {
+    fn default() -> Self {
+        Self { name: None, origin: None, stale_limit: Duration::from_secs(15 * 60) }
+    }
+}
+
+/// `[server.NAME]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerConfig {
+    /// For people.
+    pub description: Option<String>,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogConfig {
+    /// Records that one agent may cause in a minute.
+    pub agent_records_per_minute: Option<u32>,
+    /// Bytes that one agent may cause in a minute, records and disclosures together.
+    pub agent_bytes_per_minute: Option<u64>,
+}
+
+impl Config {
+    pub(crate) fn parse(text: &Arc<str>) -> Result<Self, LoadError> {
+        toml::from_str(text).map_err(|error| toml_fault(FILE, text, &error))
+    }
+}
+
+/// An error of the TOML reader at its place.
+pub(crate) fn toml_fault(file: &str, text: &Arc<str>, error: &toml::de::Error) -> LoadError {
+    let message = error.message().lines().collect::<Vec<_>>().join("; ");
+    let finding = Finding::new(Rule::BadToml, file, message);
+    match error.span() {
+        Some(span) => finding.at(text, span).into(),
+        None => finding.into(),
+    }
+}
+
+/// A table whose keys are names.
+fn named<'de, D, K, V>(deserializer: D) -> Result<BTreeMap<K, V>, D::Error>
+where
+    D: Deserializer<'de>,
+    K: std::str::FromStr<Err: std::fmt::Display> + Ord,
+    V: Deserialize<'de>,
+{
+    let table = BTreeMap::<String, V>::deserialize(deserializer)?;
+    let named = table.into_iter().map(|(key, value)| {
+        let name = key.parse().map_err(|error| D::Error::custom(format!("`{}` is {error}", key.escape_debug())))?;
+        Ok((name, value))
+    });
+    named.collect()
+}
+
+/// `"90s"`, `"15m"`, `"2h"`.
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let fault = || D::Error::custom("expected a duration like \"90s\", \"15m\" or \"2h\"");
+    let unit = text.chars().last().ok_or_else(fault)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        _ => return Err(fault()),
+    };
+    let count: u64 = text.trim_end_matches(unit).parse().map_err(|_| fault())?;
+    count.checked_mul(seconds).filter(|seconds| *seconds > 0).map(Duration::from_secs).ok_or_else(fault)
+}

@@ -7,4 +7,5 @@ mod server;
 mod table;
 
 pub(crate) use house::{Report, run};
+pub(crate) use row::Outcome;
 pub(crate) use server::serve;

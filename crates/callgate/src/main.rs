@@ -1,1 +1,76 @@
-fn main() {}
+//! The `callgate` binary: one small file per command.
+
+mod assembly;
+mod cli;
+mod command;
+mod demo;
+mod desk;
+mod exit;
+mod output;
+mod place;
+mod system;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use crate::cli::{Cli, Command};
+use crate::output::Output;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are what was asked for; everything else is wrong use.
+            let _ = error.print();
+            return match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+                _ => exit::USAGE.into(),
+            };
+        }
+    };
+    let output = Output::new(cli.format);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&anyhow::Error::from(error)),
+    };
+    let code = runtime.block_on(run(cli.command, &output)).unwrap_or_else(|error| failed(&error));
+    // A command has ended; what still reads standard input in the background must not hold it up.
+    runtime.shutdown_background();
+    code
+}
+
+async fn run(command: Command, output: &Output) -> Result<ExitCode> {
+    match command {
+        Command::Init { dir } => command::init::run(output, &dir),
+        Command::Serve { dir, state, socket } => command::serve::run(output, dir, state, socket).await,
+        Command::Mcp { server, credential, timeout, place, command } => {
+            command::mcp::run(&server, credential.as_deref(), timeout, &place, command).await
+        }
+        Command::Decide { place } => command::decide::decide(output, &place).await,
+        Command::Explain { place } => command::decide::explain(output, &place).await,
+        Command::Policy(policy) => command::policy::run(output, policy).await,
+        Command::Tool(tool) => command::tool::run(output, tool).await,
+        Command::Agent(agent) => command::agent::run(output, agent).await,
+        Command::Audit(audit) => command::audit::run(output, audit).await,
+        Command::Status { place } => command::status::run(output, &place).await,
+        Command::Reload { place } => command::reload::run(output, &place).await,
+        Command::Demo { gate } => command::demo::run(output, gate.as_deref()).await,
+        Command::Completions { shell } => {
+            command::completions::run(shell);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::DemoServer(server) => {
+            demo::serve(&server.server, &server.journal, server.changed).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Prints the chain of causes. What went wrong here is never an allow.
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("callgate: {error:#}");
+    exit::INTERNAL.into()
+}

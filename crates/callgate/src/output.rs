@@ -33,6 +33,11 @@ impl Output {
         Self { format, colour }
     }
 
+    /// Whether there is colour.
+    pub(crate) fn colours(&self) -> bool {
+        self.colour
+    }
+
     /// Whether a program reads what is printed.
     pub(crate) fn is_json(&self) -> bool {
         self.format == Format::Json

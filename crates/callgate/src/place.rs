@@ -14,8 +14,7 @@ use crate::cli::Place;
 /// ```text
 /// state/                0711  so that agents of other users can reach the socket, and nothing else
 ///   run/gate.sock             one door; who is behind it is proved by uid or token
-///   keys/               0700  the log's signing keys
-///   log/                0700  write-ahead segments, tiles, checkpoint, disclosures
+///   log/                0700  signing keys, write-ahead segments, tiles, checkpoint, disclosures
 ///   credentials.json    0600  digests of tokens
 /// ```
 #[derive(Clone, Debug)]
@@ -50,7 +49,6 @@ impl State {
             bail!("{} belongs to another user; run the gate as that user", root.display());
         }
         make(&root.join("run"), 0o755)?;
-        make(&self.keys(), 0o700)?;
         make(&self.log(), 0o700)
     }
 
@@ -60,10 +58,6 @@ impl State {
 
     pub(crate) fn socket(&self) -> &Path {
         &self.socket
-    }
-
-    pub(crate) fn keys(&self) -> PathBuf {
-        self.root.join("keys")
     }
 
     pub(crate) fn log(&self) -> PathBuf {

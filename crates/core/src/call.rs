@@ -70,6 +70,9 @@ pub enum CallFault {
     /// A name is not one.
     #[error("the call's name is {0}")]
     Name(#[from] NameError),
+    /// A fault that a door on the other side of a socket found, in its words.
+    #[error("{0}")]
+    Reported(String),
 }
 
 impl Request {

@@ -28,7 +28,7 @@ use crate::guarded::{Cut, guarded};
 use crate::seam::{Clock, Entropy, FactSource, Log, LogError, Policies, Snapshot};
 use crate::{
     AgentId, Call, CallFault, Caller, Code, Decision, Entry, Fact, FactSpec, FactType, Facts, Kind, Lane, Posture,
-    Reason, Record, Request, Timestamp, Verdict, judge,
+    Reason, Record, Request, SessionId, Timestamp, ToolName, Verdict, judge,
 };
 
 pub use answer::{Answer, Receipt};
@@ -105,10 +105,11 @@ impl Gate {
         let Some((at, id)) = self.envelope() else {
             return Answer::unrecorded(String::new(), internal());
         };
+        let about = request.as_ref().ok().map(|request| (request.tool.clone(), request.session.clone()));
         let work = self.decide_call(caller, request, at, &id);
         match guarded(work, &*self.seams.clock, self.deadlines.decide).await {
             Ok(answer) => answer,
-            Err(cut) => self.cut_short(caller, at, id, cut).await,
+            Err(cut) => self.cut_short(caller, about, at, id, cut).await,
         }
     }
 
@@ -166,13 +167,15 @@ impl Gate {
         let Draft { mut record, lane, call } = draft;
         verdict.call = call.as_ref().map(Call::digest);
         let id = record.id.clone();
-        let permit = match verdict.decision {
-            Decision::Deny | Decision::Escalate => None,
-            Decision::Allow => match Permit::mint(&*self.seams.entropy) {
-                Ok(permit) => Some(permit),
-                Err(error) => return Answer::unrecorded(id, Reason::new(Code::Internal, error.to_string())),
-            },
+        let minted = match verdict.decision {
+            Decision::Deny | Decision::Escalate => Ok(None),
+            Decision::Allow => Permit::mint(&*self.seams.entropy).map(Some),
         };
+        let permit = minted.unwrap_or_else(|error| {
+            let Verdict { call, policy, facts, .. } = verdict;
+            verdict = Verdict { call, policy, facts, ..deny(Code::Internal, error.to_string()) };
+            None
+        });
         record.policy = verdict.policy;
         record.decision = Some(verdict.decision);
         record.reasons = verdict.reasons.clone();
@@ -208,13 +211,20 @@ impl Gate {
 
     /// Records that a decision was cut short. A record of an allow may already be there; nobody holds
     /// its permit, and this later record of the same id says that the call was denied.
-    async fn cut_short(&self, caller: &Caller, at: Timestamp, id: String, cut: Cut) -> Answer {
+    async fn cut_short(
+        &self,
+        caller: &Caller,
+        about: Option<(ToolName, Option<SessionId>)>,
+        at: Timestamp,
+        id: String,
+        cut: Cut,
+    ) -> Answer {
         let reason = match cut {
             Cut::Deadline => Reason::new(Code::DeadlineExceeded, "the gate did not decide in time"),
             Cut::Panic => internal(),
         };
         self.outstanding.forget(&id);
-        let draft = match caller {
+        let mut draft = match caller {
             Caller::Agent { id: agent, posture } => Draft::new(agent, *posture, at, &id),
             Caller::Unrecognised { .. } => Draft {
                 record: Record::new(Kind::CredentialRefused, id.clone(), at),
@@ -222,6 +232,10 @@ impl Gate {
                 call: None,
             },
         };
+        if let Some((tool, session)) = about {
+            draft.record.tool = Some(tool);
+            draft.record.session = session;
+        }
         let epitaph = self.settle(draft, Verdict::denial(reason.clone()));
         match guarded(epitaph, &*self.seams.clock, self.deadlines.epitaph).await {
             Ok(answer) => Answer { permit: None, ..answer },

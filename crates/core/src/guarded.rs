@@ -27,14 +27,13 @@ pub(crate) async fn guarded<T>(
     deadline: Duration,
 ) -> Result<T, Cut> {
     let mut work = pin!(work);
-    let mut alarm = clock.sleep(deadline);
+    let mut alarm = catch_unwind(AssertUnwindSafe(|| clock.sleep(deadline))).map_err(|_| Cut::Panic)?;
     poll_fn(move |context| {
-        match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
-            Err(_) => return Poll::Ready(Err(Cut::Panic)),
-            Ok(Poll::Ready(result)) => return Poll::Ready(Ok(result)),
-            Ok(Poll::Pending) => {}
-        }
-        alarm.as_mut().poll(context).map(|()| Err(Cut::Deadline))
+        let step = AssertUnwindSafe(|| match work.as_mut().poll(context) {
+            Poll::Ready(result) => Poll::Ready(Ok(result)),
+            Poll::Pending => alarm.as_mut().poll(context).map(|()| Err(Cut::Deadline)),
+        });
+        catch_unwind(step).unwrap_or(Poll::Ready(Err(Cut::Panic)))
     })
     .await
 }

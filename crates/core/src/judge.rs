@@ -121,8 +121,9 @@ fn weigh(
         false => forbids.iter().collect(),
     };
     if asking.is_empty() {
-        let reasons = permits.iter().map(|permit| stated(permit, Code::Permitted)).collect();
-        let disclose = strictest(&permits);
+        let opening: Vec<_> = permits.iter().filter(|permit| permit.approval.is_none()).collect();
+        let disclose = strictest(opening.iter().copied());
+        let reasons = opening.into_iter().map(|permit| stated(permit, Code::Permitted)).collect();
         return Weighed { decision: Decision::Allow, reasons, approvals: Vec::new(), hint: None, disclose };
     }
     let approvals: Vec<_> = asking.iter().filter_map(|policy| policy.approval.clone()).collect();

@@ -1,1 +1,20 @@
-//! placeholder
+//! The doors: ways into the gate. Doors translate; they never decide.
+//!
+//! - [`socket`]: the gate's Unix socket, through which every other process asks it.
+//! - [`mcp`]: a gate in front of an MCP server that speaks over stdio.
+//!
+//! A door asks the gate through [`Operations`], which the gate in process ([`Local`]) and the
+//! socket's [`socket::Client`] both are. It gets a [`Ruling`] back, forwards the exact bytes that were
+//! decided or hands on the refusal, and reports what became of the call.
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests may fail")
+)]
+
+pub mod frames;
+pub mod mcp;
+mod operations;
+mod outbox;
+pub mod socket;
+
+pub use operations::{Local, Operations, Ruling};

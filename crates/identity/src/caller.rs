@@ -1,32 +1,26 @@
 //! Who is at the door.
 
-use std::collections::BTreeMap;
-
 use callgate_core::{AgentId, Caller, Posture};
 
 use crate::{Token, TokenStore};
 
 /// The process at the other end of a socket, as the kernel reports it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
     /// Its effective user id when it connected.
     pub uid: u32,
+    /// The agent to which the operator mapped that user.
+    pub mapped: Option<AgentId>,
 }
 
 /// Proves who calls: by the token if one was presented, by the peer's uid otherwise.
 ///
 /// `own_uid` is the user that the gate runs as. An agent that runs as that user, or as root, could
 /// read the gate's keys and edit its policy: what it does is recorded as `advisory`.
-pub fn identify(
-    tokens: &TokenStore,
-    uids: &BTreeMap<u32, AgentId>,
-    own_uid: u32,
-    peer: Peer,
-    presented: Option<&str>,
-) -> Caller {
+pub fn identify(tokens: &TokenStore, own_uid: u32, peer: Peer, presented: Option<&str>) -> Caller {
     let agent = match presented {
         Some(text) => Token::parse(text).ok().and_then(|token| tokens.find(&token)),
-        None => uids.get(&peer.uid).cloned(),
+        None => peer.mapped,
     };
     let posture = if peer.uid == own_uid || peer.uid == 0 { Posture::Advisory } else { Posture::Enforced };
     match (agent, presented) {

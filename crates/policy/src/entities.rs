@@ -28,9 +28,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use callgate_core::AgentId;
+use callgate_text::Json;
 use toml::de::{DeTable, DeValue};
 
-pub(crate) use attribute::{Attribute, Shape};
+pub(crate) use attribute::{Attribute, Shape, uid};
 
 use crate::finding::{Finding, LoadError, Rule};
 
@@ -233,6 +234,19 @@ const SHAPE: &str = "attributes are strings, integers, decimals of at most 4 dig
 type, or tables; every entity of a kind gives an attribute the same type";
 
 impl Declared {
+    /// Everything of it that can change a verdict.
+    pub(crate) fn to_json(&self) -> Json {
+        let values = |values: &BTreeMap<String, Attribute>| {
+            Json::object(values.iter().map(|(name, value)| (name.as_str(), value.to_json())))
+        };
+        Json::object([
+            ("parents", Json::Array(self.parents.iter().map(|parent| Json::from(parent.as_str())).collect())),
+            ("attributes", values(&self.attributes)),
+            ("tags", values(&self.tags)),
+            ("revoked", Json::Bool(self.revoked)),
+        ])
+    }
+
     fn read(sort: Sort, id: &str, span: Range<usize>, value: &DeValue<'_>) -> Result<Self, (Range<usize>, String)> {
         if id.parse::<AgentId>().is_err() {
             let rule = "1 to 128 of A-Z a-z 0-9 . _ - @ :, the first a letter, digit or _";

@@ -46,6 +46,22 @@ impl GateFiles {
     /// If a file is unreadable, too large, not UTF-8, outside the directory, unexpected, not as locked, or
     /// if the files keep changing.
     pub fn read(dir: &Path) -> Result<Self, LoadError> {
+        let (files, lock) = Self::read_steadily(dir)?;
+        if let Some(lock) = lock {
+            crate::lock::verify(&lock, &files)?;
+        }
+        Ok(files)
+    }
+
+    /// As [`GateFiles::read`], whatever `gate.lock` says: to review a change before it is locked.
+    ///
+    /// # Errors
+    /// As [`GateFiles::read`], the lock aside.
+    pub fn read_unlocked(dir: &Path) -> Result<Self, LoadError> {
+        Ok(Self::read_steadily(dir)?.0)
+    }
+
+    fn read_steadily(dir: &Path) -> Result<(Self, Option<Arc<str>>), LoadError> {
         let root = dir
             .canonicalize()
             .map_err(|error| Finding::new(Rule::Unreadable, "", format!("cannot open {}: {error}", dir.display())))?;
@@ -54,11 +70,8 @@ impl GateFiles {
             let (files, lock) = contents(&root, &before)?;
             let steady = listing(&root)? == before && stamps(&before) == stamps_read(&files, &lock, &before);
             if steady {
-                let read = Self { files: files.into_iter().map(|(path, (text, _))| (path, text)).collect() };
-                if let Some((lock, _)) = lock {
-                    crate::lock::verify(&lock, &read)?;
-                }
-                return Ok(read);
+                let files = files.into_iter().map(|(path, (text, _))| (path, text)).collect();
+                return Ok((Self { files }, lock.map(|(lock, _)| lock)));
             }
         }
         Err(Finding::new(Rule::Changing, "", "the gate directory keeps changing while it is read").into())

@@ -104,6 +104,8 @@ rules! {
     LikeOnIdentity = "like_on_identity", Error;
     /// The policy names an entity that `entities.toml` lacks, so it would silently match nothing.
     UnknownEntity = "unknown_entity", Error;
+    /// The policy names a value that is not in normal form, so no argument can ever be it or inside of it.
+    Misspelt = "misspelt", Error;
     /// The forbid lists identities by their spelling; another one slips past. List what is allowed, with `unless`.
     DenyList = "deny_list", Error;
     /// The forbid tests a fact for equality that can be unknown. Write `unless`, or compare with `<=`.

@@ -1,7 +1,43 @@
 //! Layer 2: what may this agent do? Cedar policies, typed by the tools' own schemas.
+//!
+//! A gate directory ([`GateFiles`]) becomes a [`GateSnapshot`], everything or nothing, and a [`Store`] holds
+//! the one in force. The snapshot answers `core::judge` with what policies are satisfied; how permits, forbids
+//! and approvals combine is core's.
 
+mod cache;
+mod catalogue;
+mod check;
+mod config;
+mod entities;
+mod explain;
+mod facts;
+mod files;
+mod finding;
+mod index;
+mod init;
+mod load;
+pub mod lock;
+mod pins;
+mod policies;
+mod population;
+mod protocol;
 mod schema;
+mod slice;
+mod slots;
+mod snapshot;
+mod standing;
+mod store;
+mod testing;
+mod trace;
 mod value;
 
-pub use schema::{Additional, Kind, Lifted, Overlay, SchemaError, ToolType};
+pub use config::{Config, GateConfig, LogConfig, ServerConfig};
+pub use files::GateFiles;
+pub use finding::{Finding, LoadError, Rule, Severity, render};
+pub use init::{init, starter};
+pub use load::{Loaded, load};
+pub use schema::{Additional, Kind, Lifted, Overlay, Probed, SchemaError, ToolType, probe};
+pub use snapshot::GateSnapshot;
+pub use testing::{Coverage, TestReport, TestResult, run_tests};
+pub use store::{Monotonic, Store};
 pub use value::{Ancestors, value_entity_types};

@@ -1,26 +1,22 @@
-//! Values of arguments that have a place in a hierarchy.
+//! Values of arguments that lie in a hierarchy: paths, hosts, URLs, mailboxes.
+//!
+//! Each is parsed once into a normal form, so that every spelling of one thing is one entity, and what
+//! readers could take for two things is refused. Policy then compares with `==` and `in`, never by text.
 
-use cedar_policy::EntityUid;
+mod ancestors;
+mod fault;
+mod host;
+mod mailbox;
+mod path;
+mod place;
+mod types;
+mod url;
+mod zone;
 
-/// The places that policies and entities name.
-#[derive(Clone, Debug, Default)]
-pub struct Ancestors {}
+pub use ancestors::Ancestors;
+pub use types::value_entity_types;
 
-impl Ancestors {
-    /// Collects the uids of value types (`Path`, `Domain`, `Host`, …) among `uids`.
-    pub fn collect(uids: impl IntoIterator<Item = EntityUid>) -> Self {
-        let _ = uids.into_iter().count();
-        Self {}
-    }
-
-    /// The named values that no argument can ever equal or be inside of, because they are not in normal
-    /// form (`Path::"/workspace/"`), each with what is wrong. A policy that names one is in error.
-    pub fn misspelt(&self) -> Vec<(EntityUid, String)> {
-        Vec::new()
-    }
-}
-
-/// The Cedar declarations of the value types.
-pub fn value_entity_types() -> &'static str {
-    "entity Domain;"
-}
+pub(crate) use fault::{Fault, visible};
+pub(crate) use path::Root;
+pub(crate) use place::{Place, Value, common_path};
+pub(crate) use types::ValueType;

@@ -14,28 +14,42 @@ pub struct Revealed {
 /// Removed are control characters other than tab and line ends (so terminal escapes, too), tag
 /// characters, bidirectional overrides and isolates, variation selector supplements, and zero-width
 /// characters. A zero-width joiner inside an emoji sequence or a script that needs it stays: it joins
-/// two visible characters and carries no message of its own unless it is repeated.
+/// two visible characters and carries no message of its own unless it is repeated. So does the one
+/// variation selector of a visible character; a run of them spells a message.
 pub fn reveal(text: &str) -> Option<Revealed> {
     let mut kept = String::with_capacity(text.len());
     let mut removed = 0;
     let mut characters = text.chars().peekable();
     let mut before: Option<char> = None;
     while let Some(character) = characters.next() {
-        let joins = is_joiner(character)
-            && before.is_some_and(is_joinable)
-            && characters.peek().copied().is_some_and(is_joinable);
-        if is_hidden(character) && !joins {
-            removed += 1;
+        let after = characters.peek().copied();
+        let stays = if is_joiner(character) {
+            before.is_some_and(is_joinable) && after.is_some_and(|after| is_joinable(after) && !is_selector(after))
+        } else if is_selector(character) {
+            before.is_some_and(|base| (is_joinable(base) && !is_selector(base)) || is_keycap(base))
         } else {
+            !is_hidden(character)
+        };
+        if stays {
             kept.push(character);
+        } else {
+            removed += 1;
         }
-        before = Some(character);
+        before = stays.then_some(character);
     }
     (removed > 0).then_some(Revealed { text: kept, removed })
 }
 
 fn is_joiner(character: char) -> bool {
     matches!(character, '\u{200C}' | '\u{200D}')
+}
+
+fn is_selector(character: char) -> bool {
+    matches!(character, '\u{FE00}'..='\u{FE0F}')
+}
+
+fn is_keycap(character: char) -> bool {
+    matches!(character, '0'..='9' | '#' | '*')
 }
 
 /// Visible, and not plain Latin text, where a joiner has nothing to join.
@@ -67,6 +81,8 @@ mod tests {
             ("\u{1B}[8mhidden", "[8mhidden"),
             ("a\u{200D}b", "ab"),
             ("\u{FEFF}x", "x"),
+            ("x\u{FE00}\u{FE0A}y", "xy"),
+            ("❤\u{FE0F}\u{FE01}\u{FE02}", "❤\u{FE0F}"),
         ] {
             assert_eq!(reveal(text).map(|r| r.text).as_deref(), Some(shown), "{text:?}");
         }
@@ -74,7 +90,9 @@ mod tests {
 
     #[test]
     fn leaves_ordinary_text_alone() {
-        for text in ["plain\ttext\r\n", "Grüße, Ωmega, 日本語", "👨\u{200D}👩\u{200D}👧", "می\u{200C}خواهم", "❤\u{FE0F}"] {
+        for text in ["plain\ttext\r\n", "Grüße, Ωmega, 日本語", "👨\u{200D}👩\u{200D}👧", "می\u{200C}خواهم", "❤\u{FE0F}", "1\u{FE0F}\u{20E3}",
+            "❤\u{FE0F}\u{200D}🔥"]
+        {
             assert_eq!(reveal(text), None, "{text:?}");
         }
     }

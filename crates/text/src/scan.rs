@@ -293,10 +293,12 @@ impl Scanner<'_> {
 
 /// What a parser that matches keys without regard to case, width or composition would see.
 ///
-/// Upper then lower case folds the characters of which only one direction is defined (`ſ`, `K`).
+/// Lower, upper and again lower case folds the characters of which only one direction is defined (`ſ`,
+/// `K`, `ẞ`). A dot above is left out, since `İ` in lower case is `i` to some and `i` with a dot to others.
 fn fold(key: &str) -> String {
     if key.is_ascii() {
         return key.to_ascii_lowercase();
     }
-    key.nfkc().flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfkc().collect()
+    let upper = key.nfkc().flat_map(char::to_lowercase).flat_map(char::to_uppercase);
+    upper.flat_map(char::to_lowercase).filter(|character| *character != '\u{307}').nfkc().collect()
 }

@@ -257,9 +257,7 @@ async fn call(door: &Door, row: Row, tool: &str) -> Result<Outcome> {
         params = params.with_arguments(arguments.clone());
     }
     if let Some(Value::Object(meta)) = &row.meta {
-        let mut members = RequestMetaObject::default();
-        members.extend(meta.clone());
-        params.meta = Some(members);
+        params.meta = Some(RequestMetaObject::from(meta.clone()));
     }
     let start = Instant::now();
     let result = door.call_tool(params).await;

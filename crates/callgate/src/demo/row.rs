@@ -22,7 +22,7 @@ impl Outcome {
     }
 
     /// Whether the answer says that the tool ran.
-    pub(super) fn ran_by_its_answer(&self) -> bool {
+    pub(crate) fn ran_by_its_answer(&self) -> bool {
         !self.is_error
     }
 
@@ -83,6 +83,16 @@ impl Outcome {
         let call = format!("{} {}", self.row.tool, shorten(&self.row.arguments.to_string(), 58));
         let took = format!("{:.1} ms", self.took.as_secs_f64() * 1000.0);
         [self.row.who.to_owned(), call, decision.to_owned(), reason, took]
+    }
+
+    /// The answer as the model reads it.
+    pub(crate) fn answer(&self) -> &str {
+        &self.text
+    }
+
+    /// A denial by policy, with values and a hint.
+    pub(crate) fn is_worth_reading(&self) -> bool {
+        matches!(self.row.expected, Expected::Deny("not_permitted", words) if words.len() > 1)
     }
 
     /// Whether the row is as it must be.

@@ -11,7 +11,7 @@ pub(super) fn ulid(at: Timestamp, entropy: &dyn Entropy) -> Result<String, Entro
     let millis = u64::try_from(at.as_millis()).unwrap_or(0) & 0xFFFF_FFFF_FFFF;
     let random = random.iter().fold(0_u128, |bits, byte| bits << 8 | u128::from(*byte));
     let bits = u128::from(millis) << 80 | random;
-    let digit = |place: u32| ALPHABET.iter().nth(usize::try_from(bits >> (place * 5) & 31).unwrap_or(0));
+    let digit = |place: u32| ALPHABET.get(usize::try_from(bits >> (place * 5) & 31).unwrap_or(0));
     Ok((0..26).rev().filter_map(digit).map(|digit| char::from(*digit)).collect())
 }
 

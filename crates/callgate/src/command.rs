@@ -1,0 +1,15 @@
+//! The commands, one file each.
+
+pub(crate) mod agent;
+pub(crate) mod audit;
+pub(crate) mod completions;
+pub(crate) mod decide;
+pub(crate) mod demo;
+pub(crate) mod init;
+pub(crate) mod mcp;
+pub(crate) mod policy;
+pub(crate) mod reload;
+pub(crate) mod report;
+pub(crate) mod serve;
+pub(crate) mod status;
+pub(crate) mod tool;

@@ -1,0 +1,222 @@
+//! `callgate audit …`: reading, verifying and exporting the log. Only `erase` and `key --rotate` need a
+//! gate; everything else reads files, with no network.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use callgate_audit::{AuditError, LogDir, Opening, Reader, Shown, VerifyOptions, verify};
+use callgate_text::Json;
+
+use crate::cli::{Audit, LogPlace, Place};
+use crate::command::report;
+use crate::desk;
+use crate::exit;
+use crate::output::{Output, Tone};
+use crate::place::State;
+
+pub(crate) async fn run(output: &Output, audit: Audit) -> Result<ExitCode> {
+    match audit {
+        Audit::Tail { lines, log } => tail(output, lines, &log)?,
+        Audit::Show { index, log } => show(output, index, &log)?,
+        Audit::Verify { key, checkpoint, log } => return verify_log(output, &key, checkpoint.as_deref(), &log),
+        Audit::Prove { index, out, log } => prove(output, index, out.as_deref(), &log)?,
+        Audit::Export { from, disclose, log } => export(from, disclose, &log)?,
+        Audit::Report { log } => print_report(output, &log)?,
+        Audit::Erase { agent, session, index, place } => erase(output, agent, session, index, &place).await?,
+        Audit::Key { rotate, place } => key(output, rotate, &place).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn log_dir(log: &LogPlace) -> Result<LogDir> {
+    let root = match &log.log {
+        Some(root) => root.clone(),
+        None => State::of(&log.place)?.log(),
+    };
+    Ok(LogDir::open(&root)?)
+}
+
+fn tail(output: &Output, lines: u64, log: &LogPlace) -> Result<()> {
+    let dir = log_dir(log)?;
+    let shown = Reader::open(&dir).tail(lines)?;
+    let json = Json::Array(shown.iter().map(|shown| shown.to_json(dir.origin())).collect());
+    output.print(&json, |output| shown.iter().map(|shown| line(output, shown)).collect());
+    Ok(())
+}
+
+fn line(output: &Output, shown: &Shown) -> String {
+    let word = |key: &str| shown.leaf.get(key).and_then(Json::as_str).unwrap_or_default();
+    let decision = match word("decision") {
+        "allow" => output.paint(Tone::Good, "allow"),
+        "escalate" => output.paint(Tone::Caution, "escalate"),
+        "" => shown.leaf.get("details").and_then(|details| details.get("status")).and_then(Json::as_str).unwrap_or_default().to_owned(),
+        other => output.paint(Tone::Bad, other),
+    };
+    let reasons = shown.leaf.get("reasons").and_then(Json::as_array).unwrap_or_default();
+    let reasons: Vec<_> = reasons
+        .iter()
+        .map(|reason| {
+            let word = |key: &str| reason.get(key).and_then(Json::as_str);
+            match (word("code"), word("policy")) {
+                (Some(code), Some(policy)) => format!("{code} [{policy}]"),
+                (code, _) => code.unwrap_or_default().to_owned(),
+            }
+        })
+        .collect();
+    let words = [
+        format!("{:>6}", shown.index),
+        word("at").to_owned(),
+        word("kind").to_owned(),
+        decision,
+        word("agent").to_owned(),
+        word("tool").to_owned(),
+        reasons.join(", "),
+    ];
+    words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join("  ") + "\n"
+}
+
+fn show(output: &Output, index: u64, log: &LogPlace) -> Result<()> {
+    let dir = log_dir(log)?;
+    let reader = Reader::open(&dir);
+    let shown = reader.record(index)?;
+    let json = disclosed(&reader, &dir, &shown)?;
+    output.print(&json, |output| {
+        let mut text = line(output, &shown);
+        for (name, value) in json.get("disclosed").and_then(Json::as_object).into_iter().flat_map(|all| all.iter()) {
+            text.push_str(&format!("        {name} {}\n", String::from_utf8_lossy(&value.canonical())));
+        }
+        for name in json.get("erased").and_then(Json::as_array).unwrap_or_default() {
+            text.push_str(&format!("        {} (erased)\n", name.as_str().unwrap_or_default()));
+        }
+        text
+    });
+    Ok(())
+}
+
+/// `{log, index, record, disclosed: {name: value}, erased: [name]}`.
+fn disclosed(reader: &Reader, dir: &LogDir, shown: &Shown) -> Result<Json> {
+    let (mut open, mut erased) = (Vec::new(), Vec::new());
+    for (name, opening) in reader.openings(shown)? {
+        match opening {
+            Opening::Open(disclosure) => open.push((name, Json::parse_within(&disclosure.value, disclosure.value.len())?)),
+            Opening::Gone => erased.push(Json::from(name)),
+        }
+    }
+    let mut json = shown.to_json(dir.origin());
+    if let Json::Object(object) = &mut json {
+        object.set("disclosed", Json::object(open));
+        object.set("erased", Json::Array(erased));
+    }
+    Ok(json)
+}
+
+/// A log that does not verify is a check that failed; one that cannot be read is an error.
+fn verify_log(output: &Output, keys: &[String], checkpoint: Option<&Path>, log: &LogPlace) -> Result<ExitCode> {
+    let dir = log_dir(log)?;
+    let own_key = keys.is_empty();
+    let keys = match own_key {
+        true => dir.trusted_keys()?,
+        false => keys.iter().map(|key| key.parse().with_context(|| format!("`{key}` is no key"))).collect::<Result<_>>()?,
+    };
+    let saved = checkpoint.map(|path| std::fs::read(path).with_context(|| path.display().to_string())).transpose()?;
+    let options = VerifyOptions { keys, saved: saved.into_iter().collect(), disclosures: true };
+    match verify(&dir, &options) {
+        Ok(verified) => {
+            let json = verified.to_json();
+            output.print(&json, |output| {
+                let mut text = output.paint(Tone::Good, "verified");
+                text.push_str(&format!(
+                    "  {}: {} records under the checkpoint, {} behind it\n",
+                    verified.checkpoint.origin, verified.checkpoint.size, verified.unsigned
+                ));
+                if own_key {
+                    text.push_str("The key came from beside the log. To prove more, give the key you were given: --key\n");
+                }
+                text
+            });
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error @ (AuditError::Tampered(_) | AuditError::Note { .. })) => {
+            let json = Json::object([("error", error.to_string())]);
+            if output.is_json() {
+                output.print(&json, |_| String::new());
+            }
+            eprintln!("callgate: {error}");
+            Ok(exit::CHECK_FAILED.into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn prove(output: &Output, index: u64, out: Option<&Path>, log: &LogPlace) -> Result<()> {
+    let proven = Reader::open(&log_dir(log)?).prove(index)?;
+    let proof = proven.proof.to_string();
+    match out {
+        Some(path) => {
+            std::fs::write(path, proof).with_context(|| path.display().to_string())?;
+            let json = Json::object([("file", path.display().to_string())]);
+            output.print(&json, |_| format!("{} proves record {index}", path.display()));
+        }
+        None => {
+            let leaf = String::from_utf8_lossy(&proven.shown.bytes).into_owned();
+            let json = Json::object([("proof", proof.as_str()), ("leaf", &leaf)]);
+            output.print(&json, |_| proof.clone());
+        }
+    }
+    Ok(())
+}
+
+/// One JSON document a line, whatever the format: an export is for programs.
+fn export(from: u64, disclose: bool, log: &LogPlace) -> Result<()> {
+    let dir = log_dir(log)?;
+    let reader = Reader::open(&dir);
+    let mut records = reader.records(from)?;
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    while let Some(shown) = records.next_record()? {
+        let json = if disclose { disclosed(&reader, &dir, &shown)? } else { shown.to_json(dir.origin()) };
+        out.write_all(&json.canonical())?;
+        out.write_all(b"\n")?;
+    }
+    Ok(out.flush()?)
+}
+
+fn print_report(output: &Output, log: &LogPlace) -> Result<()> {
+    let report = Reader::open(&log_dir(log)?).report(0)?;
+    output.print(&report.to_json(), |_| report::text(&report));
+    Ok(())
+}
+
+async fn erase(
+    output: &Output,
+    agent: Option<String>,
+    session: Option<String>,
+    index: Option<u64>,
+    place: &Place,
+) -> Result<()> {
+    let index = index.map(i64::try_from).transpose()?.map(Json::integer);
+    let body = [("agent", agent.map(Json::from)), ("session", session.map(Json::from)), ("index", index)];
+    let body = body.into_iter().filter_map(|(key, value)| Some((key, value?)));
+    let erased = desk::ask(place, "erase", Json::object(body)).await?;
+    output.print(&erased, |_| {
+        let number = |key| erased.get(key).and_then(Json::as_i64).unwrap_or_default();
+        format!("{} values of {} records are erased; record {} says so", number("values"), number("records"), number("index"))
+    });
+    Ok(())
+}
+
+async fn key(output: &Output, rotate: bool, place: &Place) -> Result<()> {
+    if rotate {
+        let rotated = desk::ask(place, "rotate_key", Json::Null).await?;
+        let key = rotated.get("vkey").and_then(Json::as_str).unwrap_or_default().to_owned();
+        output.print(&rotated, |_| format!("{key}\nBoth keys sign until the old one is retired."));
+        return Ok(());
+    }
+    let keys = LogDir::open(&State::of(place)?.log())?.trusted_keys()?;
+    let all: Vec<String> = keys.iter().map(ToString::to_string).collect();
+    let newest = all.last().cloned().context("the log has no key")?;
+    let json = Json::object([("vkey", Json::from(newest)), ("all", Json::from(all.clone()))]);
+    output.print(&json, |_| all.join("\n"));
+    Ok(())
+}

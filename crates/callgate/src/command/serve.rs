@@ -1,0 +1,123 @@
+//! `callgate serve`: the gate, until it is told to stop.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use callgate_core::Kind;
+use callgate_core::seam::Snapshot;
+use callgate_doors::socket::{Access, Limits, Listening, Server, Services};
+use callgate_text::Json;
+use notify::{RecursiveMode, Watcher};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::assembly::{Assembly, count};
+use crate::cli::Place;
+use crate::desk::Desk;
+use crate::output::Output;
+use crate::place::State;
+
+/// How long the gate directory must be quiet before a change is taken.
+const QUIET: Duration = Duration::from_millis(500);
+
+/// How often the directory is looked at in any case: notifications can be lost.
+const LOOK: Duration = Duration::from_secs(60);
+
+pub(crate) async fn run(
+    output: &Output,
+    dir: PathBuf,
+    state: Option<PathBuf>,
+    socket: Option<PathBuf>,
+) -> Result<ExitCode> {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).init();
+    let place = Place { gate: dir, state, socket };
+    let state = State::of(&place)?;
+    let mut stop = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let assembly = Arc::new(Assembly::open(&place.gate, &state)?);
+    started(&assembly).await?;
+
+    let listening = Listening::bind(state.socket(), Access::Everyone)?;
+    print_start(output, &assembly, &state);
+    let services = Services {
+        gate: assembly.gate.clone(),
+        identify: assembly.clone(),
+        operator: Arc::new(Desk::new(assembly.clone())),
+    };
+    let server = Server::new(listening, services, Limits::default());
+    let reloading = tokio::spawn(reload_on_change(assembly.clone(), place.gate.clone()));
+    server
+        .run(async move {
+            tokio::select! {
+                _ = stop.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        })
+        .await;
+    reloading.abort();
+    assembly.note(Kind::Stop, Vec::new()).await;
+    assembly.log.stop().context("the log could not be closed in order")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The gate's first records. If they cannot be kept, no decision could be: the gate does not start.
+async fn started(assembly: &Assembly) -> Result<()> {
+    let policy = assembly.policy.last_good();
+    let version = ("version", Json::from(env!("CARGO_PKG_VERSION")));
+    assembly.gate.note(Kind::Start, vec![version]).await?;
+    let details = vec![("policy", Json::from(policy.digest())), ("policies", count(policy.policies().len()))];
+    assembly.gate.note(Kind::PolicyLoad, details).await?;
+    for finding in assembly.policy.findings() {
+        tracing::warn!("{finding}");
+    }
+    Ok(())
+}
+
+fn print_start(output: &Output, assembly: &Assembly, state: &State) {
+    let policy = assembly.policy.last_good().digest();
+    let json = Json::object([
+        ("socket", Json::from(state.socket().display().to_string())),
+        ("policy", Json::from(policy)),
+        ("log", Json::from(assembly.log.dir().origin())),
+    ]);
+    output.print(&json, |_| format!("callgate listens on {}\npolicy {policy}", state.socket().display()));
+}
+
+/// Takes the policy after a quiet half second behind any change, and on SIGHUP.
+async fn reload_on_change(assembly: Arc<Assembly>, dir: PathBuf) {
+    let (changed, mut changes) = mpsc::channel::<()>(1);
+    let watcher = watch(&dir, changed);
+    if let Err(error) = &watcher {
+        tracing::warn!("changes of {} are looked for once a minute: {error:#}", dir.display());
+    }
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    loop {
+        tokio::select! {
+            _ = hangup.recv() => {}
+            _ = tokio::time::sleep(LOOK) => {}
+            Some(()) = changes.recv() => {
+                while let Ok(Some(())) = tokio::time::timeout(QUIET, changes.recv()).await {}
+            }
+        }
+        match assembly.reload().await {
+            Ok(_) => {}
+            Err(error) => tracing::error!("the policy on disk could not be taken, the last good one stays:\n{}",
+                callgate_policy::render(error.findings(), false)),
+        }
+    }
+}
+
+fn watch(dir: &Path, changed: mpsc::Sender<()>) -> notify::Result<notify::RecommendedWatcher> {
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let read_only = event.is_ok_and(|event| event.kind.is_access());
+        if !read_only {
+            // One that waits already says enough.
+            let _ = changed.try_send(());
+        }
+    })?;
+    watcher.watch(dir, RecursiveMode::Recursive)?;
+    Ok(watcher)
+}

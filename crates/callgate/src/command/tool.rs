@@ -1,0 +1,135 @@
+//! `callgate tool pin|list|diff`.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use callgate_core::ServerName;
+use callgate_doors::mcp::{Limits, diff, pin};
+use callgate_policy::{GateFiles, render};
+use callgate_text::{Digest, Json};
+
+use crate::cli::Tool;
+use crate::exit;
+use crate::output::{Output, Tone, columns};
+
+/// The longest pin that is read.
+const MOST_BYTES: usize = 64 << 20;
+
+pub(crate) async fn run(output: &Output, tool: Tool) -> Result<ExitCode> {
+    match tool {
+        Tool::Pin { server, gate, dry_run, command } => {
+            let (server, offered) = offered(&server, command).await?;
+            let before = pinned(&gate, &server)?;
+            let difference = diff(&before, &offered);
+            if !dry_run {
+                write(&gate, &server, &offered)?;
+            }
+            output.print(&difference.to_json(), |output| {
+                let mut text = difference.to_string();
+                text.push_str(&match (dry_run, difference.is_empty()) {
+                    (true, _) => "Nothing is written.".to_owned(),
+                    (false, true) => format!("Nothing changed: {server} was pinned like this."),
+                    (false, false) => output.paint(Tone::Good, &format!("tools/{server}.json pins this.")),
+                });
+                text
+            });
+            Ok(ExitCode::SUCCESS)
+        }
+        Tool::Diff { server, gate, command } => {
+            let (server, offered) = offered(&server, command).await?;
+            let difference = diff(&pinned(&gate, &server)?, &offered);
+            output.print(&difference.to_json(), |_| match difference.is_empty() {
+                true => format!("{server} offers what is pinned."),
+                false => difference.to_string(),
+            });
+            Ok(if difference.is_empty() { ExitCode::SUCCESS } else { exit::CHECK_FAILED.into() })
+        }
+        Tool::List { gate } => {
+            list(output, &gate)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Starts the server and asks what it offers.
+async fn offered(server: &str, command: Vec<OsString>) -> Result<(ServerName, Json)> {
+    let server: ServerName = server.parse().context("--server")?;
+    let offered = pin(&server, &command, Limits::default()).await?;
+    Ok((server, offered))
+}
+
+fn path(gate: &Path, server: &ServerName) -> std::path::PathBuf {
+    gate.join("tools").join(format!("{server}.json"))
+}
+
+/// What is pinned; nothing, if the server never was.
+fn pinned(gate: &Path, server: &ServerName) -> Result<Json> {
+    let path = path(gate, server);
+    match std::fs::read(&path) {
+        Ok(bytes) => Json::parse_within(&bytes, MOST_BYTES).with_context(|| path.display().to_string()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Json::object([("server", server.as_str())])),
+        Err(error) => Err(error).with_context(|| path.display().to_string()),
+    }
+}
+
+/// Written whole beside and renamed, so that a gate that watches never sees half of it. Indented, because
+/// people read what they pin.
+fn write(gate: &Path, server: &ServerName, offered: &Json) -> Result<()> {
+    let path = path(gate, server);
+    let folder = path.parent().context("a gate directory")?;
+    std::fs::create_dir_all(folder)?;
+    let draft = tempfile::NamedTempFile::new_in(gate)?;
+    std::fs::write(draft.path(), indented(offered, 0) + "\n")?;
+    draft.as_file().sync_all()?;
+    draft.persist(&path).with_context(|| path.display().to_string())?;
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+    Ok(())
+}
+
+fn indented(value: &Json, depth: usize) -> String {
+    let (inner, outer) = ("  ".repeat(depth + 1), "  ".repeat(depth));
+    match value {
+        Json::Object(object) if !object.is_empty() => {
+            let members: Vec<_> = object
+                .iter()
+                .map(|(key, value)| format!("{inner}{}: {}", flat(&Json::from(key)), indented(value, depth + 1)))
+                .collect();
+            format!("{{\n{}\n{outer}}}", members.join(",\n"))
+        }
+        Json::Array(items) if items.iter().any(|item| item.as_object().is_some()) => {
+            let items: Vec<_> = items.iter().map(|item| format!("{inner}{}", indented(item, depth + 1))).collect();
+            format!("[\n{}\n{outer}]", items.join(",\n"))
+        }
+        leaf => flat(leaf),
+    }
+}
+
+fn flat(value: &Json) -> String {
+    String::from_utf8_lossy(&value.canonical()).into_owned()
+}
+
+/// The name, digest and title of everything that is pinned.
+fn list(output: &Output, gate: &Path) -> Result<()> {
+    let files = GateFiles::read(gate).map_err(|error| anyhow::anyhow!("{}", render(error.findings(), false)))?;
+    let mut rows = Vec::new();
+    for (path, text) in files.below("tools") {
+        let pin = Json::parse_within(text.as_bytes(), MOST_BYTES).with_context(|| path.to_owned())?;
+        let server = pin.get("server").and_then(Json::as_str).unwrap_or_default();
+        for (member, kind) in [("tools", ""), ("prompts", "prompt "), ("templates", "template ")] {
+            for definition in pin.get(member).and_then(Json::as_array).unwrap_or_default() {
+                let word = |key| definition.get(key).and_then(Json::as_str).unwrap_or_default();
+                let digest = Digest::of(&definition.canonical()).to_string();
+                rows.push([format!("{kind}{server}.{}", word("name")), digest, word("title").to_owned()]);
+            }
+        }
+    }
+    let json = rows.iter().map(|[name, digest, title]| {
+        Json::object([("name", name.as_str()), ("digest", digest), ("title", title)])
+    });
+    output.print(&Json::Array(json.collect()), |output| {
+        columns(&rows, |_, column, cell| if column == 1 { output.paint(Tone::Faint, cell) } else { cell.to_owned() })
+    });
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! A hostile agent at full speed never denies another agent's call.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use callgate_core::{Decision, Request};
+use callgate_doors::Operations;
+use callgate_text::{Digest, Json, Object};
+
+use crate::house::House;
+
+fn request(tool: &str, name: &str, value: String) -> Request {
+    let arguments: Object = [(name.to_owned(), Json::from(value))].into_iter().collect();
+    Request {
+        tool: tool.parse().expect("a tool"),
+        session: None,
+        arguments: Some(arguments),
+        members: Object::default(),
+        original: Digest::of(b"frame"),
+        offered: None,
+    }
+}
+
+#[test]
+fn a_hostile_agent_at_full_speed_never_denies_another_agents_call() {
+    let house = House::quickstart();
+    let _serve = house.serve();
+    house.token("engineer-1");
+    house.token("support-1");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let (floods, denied) = runtime.block_on(async {
+        let flooded = Arc::new(AtomicU64::new(0));
+        let mut hostile = tokio::task::JoinSet::new();
+        for door in 0..24 {
+            let (client, flooded) = (Arc::new(house.client("engineer-1")), flooded.clone());
+            // Small calls, and ones as large as a call may be; allowed, denied and malformed.
+            let value = if door % 6 == 0 { "x".repeat(900_000) } else { "git status".to_owned() };
+            for _ in 0..8 {
+                let (client, flooded, value) = (client.clone(), flooded.clone(), value.clone());
+                hostile.spawn(async move {
+                    loop {
+                        let _ = client.decide(Ok(request("shell.terminal", "command", value.clone()))).await;
+                        flooded.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let client = house.client("support-1");
+        let mut denied = Vec::new();
+        for _ in 0..100 {
+            let ruling = client.decide(Ok(request("desk.read_ticket", "id", "T-1".to_owned()))).await;
+            if ruling.decision != Decision::Allow {
+                denied.push(ruling.for_model);
+            }
+        }
+        hostile.abort_all();
+        (flooded.load(Ordering::Relaxed), denied)
+    });
+    assert!(denied.is_empty(), "{} of 100 calls denied: {denied:?}", denied.len());
+    assert!(floods > 200, "the flood was only {floods} calls");
+}

@@ -1,0 +1,157 @@
+//! Clients and servers written elsewhere work through the gate as without it.
+//!
+//! For each reference server and each client, the steps of `tests/peers/plans.json` are played twice: against
+//! the server, and against `callgate mcp` in front of it, under a policy that permits everything and pins made
+//! by `callgate tool pin`. What the client sees must be the same, down to the last member.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test stops at what it did not expect, and reads what peers wrote with other parsers"
+)]
+
+#[path = "../e2e/house.rs"]
+#[allow(dead_code, reason = "shared with the end-to-end tests")]
+mod house;
+mod page;
+#[path = "../../../../tests/peers/peers.rs"]
+mod peers;
+mod plan;
+
+use std::path::PathBuf;
+
+use house::{House, Serve, bare, text};
+use plan::{Client, Plan};
+use serde_json::{Value, json};
+
+/// A running gate that permits everything to the agent `peer`, in front of one server.
+struct Gated {
+    house: House,
+    _serve: Serve,
+    credential: PathBuf,
+    server: &'static str,
+}
+
+impl Gated {
+    fn new(server: &'static str, plan: &Plan) -> Self {
+        let house = House::quickstart();
+        std::fs::remove_dir_all(house.gate()).expect("removable");
+        let files = [
+            ("callgate.toml", format!("[gate]\norigin = \"callgate.test/peers-{server}\"\n{}", plan.overlays())),
+            ("entities.toml", "[blueprint.everyone]\n\n[agent.peer]\nblueprint = \"everyone\"\n".to_owned()),
+            ("policies/everything.cedar", plan.policy()),
+        ];
+        for (file, text) in files {
+            let path = house.gate().join(file);
+            std::fs::create_dir_all(path.parent().expect("inside")).expect("creatable");
+            std::fs::write(path, text).expect("writable");
+        }
+        plan.prepare();
+        let output = bare(&["tool", "pin", "--server", server, "--gate"])
+            .arg(house.gate())
+            .arg("--")
+            .args(plan.command())
+            .output()
+            .expect("runs");
+        assert!(output.status.success(), "tool pin: {}{}", text(&output.stdout), text(&output.stderr));
+        let credential = house.token("peer");
+        let serve = house.serve();
+        Self { house, _serve: serve, credential, server }
+    }
+
+    /// The same server, behind the gate.
+    fn command(&self, server: &[String]) -> Vec<String> {
+        let path = |path: PathBuf| path.to_str().expect("UTF-8").to_owned();
+        let mut command = vec![house::CALLGATE.to_owned(), "mcp".to_owned()];
+        command.extend(["--server".to_owned(), self.server.to_owned()]);
+        command.extend(["--credential".to_owned(), path(self.credential.clone())]);
+        command.extend(["--socket".to_owned(), path(self.house.socket()), "--".to_owned()]);
+        command.extend(server.iter().cloned());
+        command
+    }
+}
+
+#[track_caller]
+fn same(what: &str, steps: &[Value], direct: &Value, gated: &Value) {
+    assert_eq!(direct["initialize"], gated["initialize"], "{what}: initialize");
+    for (number, step) in steps.iter().enumerate() {
+        assert_eq!(direct["steps"][number], gated["steps"][number], "{what}: {step}");
+    }
+}
+
+/// Plays the server's plan with every client, with and without the gate.
+fn works_as_without(server: &'static str) {
+    let Some(plan) = Plan::load(server) else { return };
+    let gated = Gated::new(server, &plan);
+    for client in [Client::Python, Client::TypeScript, Client::TypeScriptLegacy] {
+        let direct = plan.play(client, plan.command(), false);
+        let through = plan.play(client, &gated.command(plan.command()), false);
+        same(&format!("{server} with {client:?}"), plan.steps(), &direct, &through);
+    }
+    for arguments in plan.inspections() {
+        let direct = plan.inspect(plan.command(), arguments);
+        let through = plan.inspect(&gated.command(plan.command()), arguments);
+        assert_eq!(direct, through, "{server} with the Inspector: {arguments:?}");
+        assert!(direct.is_object(), "{server} with the Inspector: {direct}");
+    }
+}
+
+#[test]
+fn everything_works_as_without() {
+    works_as_without("everything");
+}
+
+#[test]
+fn filesystem_works_as_without() {
+    works_as_without("filesystem");
+}
+
+#[test]
+fn memory_works_as_without() {
+    works_as_without("memory");
+}
+
+#[test]
+fn git_works_as_without() {
+    works_as_without("git");
+}
+
+#[test]
+fn time_works_as_without() {
+    works_as_without("time");
+}
+
+#[test]
+fn fetch_works_as_without() {
+    works_as_without("fetch");
+}
+
+/// A client that asks for a newer protocol first finds one that both sides speak.
+#[test]
+fn clients_that_negotiate_agree_on_an_era() {
+    let Some(plan) = Plan::load("time") else { return };
+    let gated = Gated::new("time", &plan);
+    for client in [Client::Python, Client::TypeScript] {
+        let direct = plan.play(client, plan.command(), false);
+        let through = plan.play(client, &gated.command(plan.command()), true);
+        for (number, step) in plan.steps().iter().enumerate() {
+            assert_eq!(direct["steps"][number], through["steps"][number], "{client:?}: {step}");
+        }
+    }
+}
+
+/// Without a permit nothing runs, and the client is told why in a form that it understands.
+#[test]
+fn p03_an_unknown_credential_is_told_so() {
+    let Some(plan) = Plan::load("time") else { return };
+    let gated = Gated::new("time", &plan);
+    std::fs::write(&gated.credential, "callgate_forged").expect("writable");
+    for client in [Client::Python, Client::TypeScript, Client::TypeScriptLegacy] {
+        let through = plan.play(client, &gated.command(plan.command()), false);
+        let call = plan.steps().iter().position(|step| step["do"] == json!("call")).expect("a call");
+        let answer = &through["steps"][call];
+        assert_eq!(answer["isError"], json!(true), "{client:?}: {answer}");
+        assert!(answer["content"][0]["text"].as_str().is_some_and(|text| text.contains("unknown_agent")), "{answer}");
+    }
+}

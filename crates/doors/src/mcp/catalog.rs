@@ -1,0 +1,179 @@
+//! What the server offers now, as the door itself saw it.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use callgate_core::seam::OfferKind;
+use callgate_text::{Digest, Json};
+
+use super::listing::member;
+use super::own::Own;
+use super::Limits;
+use crate::outbox::Outbox;
+
+/// The definitions of tools and prompts, the latest seen of each name.
+#[derive(Debug, Default)]
+pub(super) struct Catalog {
+    tools: Shelf,
+    prompts: Shelf,
+}
+
+/// What is offered by one name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Offered {
+    /// One definition.
+    Once {
+        /// The digest of its canonical form.
+        digest: Digest,
+        /// The definition itself, kept for prompts.
+        definition: Option<Json>,
+    },
+    /// One list holds two different definitions of this name.
+    Twice,
+}
+
+#[derive(Debug, Default)]
+struct Shelf {
+    state: Mutex<State>,
+    refresh: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The server said that its list changed, or was never listed.
+    stale: bool,
+    items: BTreeMap<String, Offered>,
+    failures: u64,
+}
+
+/// The digest to which a call is bound whose tool the server does not offer, or not in one form: no
+/// definition has it, so no pin matches.
+pub(super) fn unlike_any(why: &str) -> Digest {
+    Digest::of_parts(&[b"callgate: no definition: ", why.as_bytes()])
+}
+
+impl Catalog {
+    /// Learns what the server can list, from its answer to `initialize`.
+    pub(super) fn declare(&self, capabilities: Option<&Json>) {
+        for (kind, name) in [(OfferKind::Tool, "tools"), (OfferKind::Prompt, "prompts")] {
+            if capabilities.is_some_and(|capabilities| capabilities.get(name).is_some()) {
+                self.expire(kind);
+            }
+        }
+    }
+
+    /// The server says that its list changed: the next question lists anew.
+    pub(super) fn expire(&self, kind: OfferKind) {
+        if let Some(shelf) = self.shelf(kind) {
+            shelf.state().stale = true;
+        }
+    }
+
+    /// Learns from a list that the server gave to the client.
+    pub(super) fn saw(&self, kind: OfferKind, items: &[Json]) {
+        if let Some(shelf) = self.shelf(kind) {
+            let seen = read(kind, items);
+            shelf.state().items.extend(seen);
+        }
+    }
+
+    /// Lists anew if that is due. Whatever goes wrong leaves nothing known, and the list due.
+    pub(super) async fn refresh(&self, kind: OfferKind, own: &Own, to_server: &Outbox, limits: &Limits) {
+        let Some(shelf) = self.shelf(kind) else { return };
+        let failures = shelf.state().failures;
+        if !shelf.state().stale {
+            return;
+        }
+        let _one_at_a_time = shelf.refresh.lock().await;
+        {
+            let mut state = shelf.state();
+            // Whoever waited for an attempt that failed does not try once more.
+            if !state.stale || state.failures != failures {
+                return;
+            }
+            // What changes from now on makes the list due again.
+            state.stale = false;
+        }
+        let mut attempt = Attempt { shelf, listed: None };
+        let (method, member) = (method(kind), member(kind));
+        match own.list(to_server, method, member, limits.listing).await {
+            Ok(items) => attempt.listed = Some(read(kind, &items)),
+            Err(why) => tracing::warn!(method, why, "the server's list cannot be had; its calls are denied"),
+        }
+    }
+
+    /// What is offered by this name, as far as is known.
+    pub(super) fn offered(&self, kind: OfferKind, name: &str) -> Option<Offered> {
+        self.shelf(kind)?.state().items.get(name).cloned()
+    }
+
+    /// The digest to bind a call of this tool to.
+    pub(super) fn tool(&self, name: &str) -> Digest {
+        match self.offered(OfferKind::Tool, name) {
+            None => unlike_any("not offered"),
+            Some(Offered::Twice) => unlike_any("offered twice"),
+            Some(Offered::Once { digest, .. }) => digest,
+        }
+    }
+
+    /// Whether the tool is still offered as `digest`, and no change was announced.
+    pub(super) fn stands(&self, name: &str, digest: Digest) -> bool {
+        !self.tools.state().stale && self.tool(name) == digest
+    }
+
+    fn shelf(&self, kind: OfferKind) -> Option<&Shelf> {
+        match kind {
+            OfferKind::Tool => Some(&self.tools),
+            OfferKind::Prompt => Some(&self.prompts),
+            OfferKind::Resource | OfferKind::Template | OfferKind::Instructions => None,
+        }
+    }
+}
+
+/// An attempt to list; one that is abandoned counts as failed.
+struct Attempt<'a> {
+    shelf: &'a Shelf,
+    listed: Option<BTreeMap<String, Offered>>,
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        let mut state = self.shelf.state();
+        match self.listed.take() {
+            Some(items) => state.items = items,
+            None => {
+                state.items.clear();
+                state.stale = true;
+                state.failures = state.failures.wrapping_add(1);
+            }
+        }
+    }
+}
+
+impl Shelf {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn read(kind: OfferKind, items: &[Json]) -> BTreeMap<String, Offered> {
+    let mut read = BTreeMap::new();
+    for item in items {
+        let Some(name) = item.get("name").and_then(Json::as_str) else { continue };
+        let digest = Digest::of(&item.canonical());
+        let definition = (kind == OfferKind::Prompt).then(|| item.clone());
+        let offered = Offered::Once { digest, definition };
+        match read.get(name) {
+            Some(before) if *before != offered => read.insert(name.to_owned(), Offered::Twice),
+            _ => read.insert(name.to_owned(), offered),
+        };
+    }
+    read
+}
+
+const fn method(kind: OfferKind) -> &'static str {
+    match kind {
+        OfferKind::Prompt => "prompts/list",
+        _ => "tools/list",
+    }
+}

@@ -1,0 +1,208 @@
+//! From the client to the server.
+
+use std::sync::Arc;
+
+use callgate_core::{CallFault, Outcome};
+use callgate_text::{Digest, Json};
+use tokio::io::AsyncRead;
+
+use crate::frames::{Frame, Frames};
+use crate::outbox::Gone;
+
+use super::actions::{self, Action, Method, TOLD_BY_CLIENT, TaskMethod};
+use super::decided::{self, Question, Turns};
+use super::inflight::{Asked, Cancelled, Released};
+use super::replies::{self, DENIED, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR};
+use super::session::Session;
+use super::{Fault, Id, Message, Refused, Shape};
+
+/// Passes on what the client says until it stops; then waits until what it asked was decided.
+pub(super) async fn run<R: AsyncRead + Unpin>(session: Arc<Session>, input: R) {
+    let mut frames = Frames::new(input, session.limits.from_client);
+    let mut turns = Turns::default();
+    while let Ok(Some(frame)) = frames.next().await {
+        let taken = match frame {
+            Frame::TooLong(skimmed) => refused(&session, Refused::too_long(&skimmed), &mut turns).await,
+            Frame::Line(line) if line.iter().all(u8::is_ascii_whitespace) => Ok(()),
+            Frame::Line(line) => match Message::read(line, session.limits.from_client) {
+                Err(line) => refused(&session, *line, &mut turns).await,
+                Ok(message) => take(&session, message, &mut turns).await,
+            },
+        };
+        if taken.is_err() {
+            break;
+        }
+    }
+    turns.next().come().await;
+}
+
+async fn take(session: &Arc<Session>, message: Message, turns: &mut Turns) -> Result<(), Gone> {
+    match message.shape.clone() {
+        Shape::Request { id, method } => request(session, message, id, &method, turns).await,
+        Shape::Notification { method } => {
+            notification(session, message, &method).await;
+            Ok(())
+        }
+        Shape::Response { id, digest } => {
+            response(session, message, id, digest).await;
+            Ok(())
+        }
+    }
+}
+
+/// A line that is not a message. One that means to call a tool is a denied call, with its record.
+async fn refused(session: &Arc<Session>, line: Refused, turns: &mut Turns) -> Result<(), Gone> {
+    session.counters.client_garbage();
+    let calls = line.method.as_deref() == Some(Action::Call.method());
+    match line.id {
+        Some(id) if calls && session.phase.is_ready() => {
+            let fault = match line.fault {
+                Fault::Json(error) => CallFault::Json(error),
+                Fault::TooManyValues => CallFault::Shape("holds too many values"),
+                Fault::Batch => CallFault::Shape("is a batch"),
+                Fault::Envelope(what) => CallFault::Shape(what),
+            };
+            let asked = Asked::Decided { action: Action::Call, task: false };
+            decide(session, id, asked, Action::Call, Vec::new(), Err(fault), turns).await
+        }
+        id => {
+            let code = match (&line.fault, &id) {
+                (Fault::Json(_), None) => PARSE_ERROR,
+                _ => INVALID_REQUEST,
+            };
+            // An answer by an id that is under way would complete the other request.
+            let id = id.filter(|id| line.method.is_some() && !session.asked.holds(id));
+            session.to_client.send(replies::error(id.as_ref(), code, &line.fault.to_string())).await
+        }
+    }
+}
+
+async fn request(
+    session: &Arc<Session>,
+    message: Message,
+    id: Id,
+    method: &str,
+    turns: &mut Turns,
+) -> Result<(), Gone> {
+    let refuse = |code, why| session.refuse(&id, code, why);
+    if session.own.is_own(&id) {
+        return refuse(INVALID_REQUEST, "this id is reserved").await;
+    }
+    let Some(known) = actions::from_client(method) else {
+        session.counters.unknown_requests();
+        return refuse(METHOD_NOT_FOUND, "this gate passes only methods that it knows").await;
+    };
+    if !session.phase.is_ready() && known != Method::Initialize && method != "ping" {
+        return refuse(INVALID_REQUEST, "the session is not initialised").await;
+    }
+    match known {
+        Method::Initialize if !session.phase.ask() => {
+            refuse(INVALID_REQUEST, "the session was initialised before").await
+        }
+        Method::Initialize => session.pass(message, &id, Asked::Initialize).await,
+        Method::Plain => session.pass(message, &id, Asked::Plain).await,
+        Method::List(kind) => session.pass(message, &id, Asked::List(kind)).await,
+        Method::Task(method) => {
+            if method != TaskMethod::List && !session.tasks.knows(message.params()) {
+                return refuse(DENIED, "no call of this session made this task").await;
+            }
+            session.pass(message, &id, Asked::Task(method)).await
+        }
+        Method::Decided(action) => {
+            let original = Digest::of(&message.bytes);
+            let call = actions::read(action, &message.json, &session.server, session.session.as_ref(), original);
+            let task = message.params().is_some_and(|params| params.contains("task"));
+            let asked = Asked::Decided { action, task };
+            decide(session, id, asked, action, message.bytes, call, turns).await
+        }
+    }
+}
+
+async fn decide(
+    session: &Arc<Session>,
+    id: Id,
+    asked: Asked,
+    action: Action,
+    bytes: Vec<u8>,
+    call: Result<callgate_core::Request, CallFault>,
+    turns: &mut Turns,
+) -> Result<(), Gone> {
+    let serial = match session.asked.begin(&id, asked.clone()) {
+        Ok(serial) => serial,
+        Err(busy) => return session.refuse_busy(&id, busy).await,
+    };
+    let room = session.room.take(bytes.len()).await.ok_or(Gone)?;
+    let question = Question { id, serial, asked, action, bytes, call, room };
+    tokio::spawn(decided::from_client(session.clone(), question, turns.next()));
+    Ok(())
+}
+
+async fn notification(session: &Arc<Session>, message: Message, method: &str) {
+    if !TOLD_BY_CLIENT.contains(&method) {
+        return session.counters.unknown_notifications();
+    }
+    if method == "notifications/cancelled" {
+        let Some(id) = cancelled_id(&message) else { return session.counters.stray_answers() };
+        return match session.asked.cancel(&id) {
+            Cancelled::Dropped => {}
+            Cancelled::Nothing => session.counters.stray_answers(),
+            Cancelled::Sent(entry) => {
+                let _ = session.to_server.send(message.bytes).await;
+                session.report(entry.released, Outcome::Timeout, None).await;
+            }
+        };
+    }
+    let _ = session.to_server.send(message.bytes).await;
+    if method == "notifications/initialized" && session.phase.is_ready() {
+        // So that the first call need not wait for the lists.
+        let session = session.clone();
+        tokio::spawn(async move {
+            session.refresh(callgate_core::seam::OfferKind::Tool).await;
+            session.refresh(callgate_core::seam::OfferKind::Prompt).await;
+        });
+    }
+}
+
+/// The request that a cancellation names.
+pub(super) fn cancelled_id(message: &Message) -> Option<Id> {
+    match message.params()?.get("requestId")? {
+        Json::String(text) => Some(Id::Text(text.clone())),
+        number => number.as_i64().map(Id::Number),
+    }
+}
+
+/// An answer to a question of the server.
+async fn response(session: &Arc<Session>, message: Message, id: Option<Id>, digest: Digest) {
+    let Some(entry) = id.and_then(|id| session.asked_back.answer(&id)) else {
+        return session.counters.stray_answers();
+    };
+    let result = message.json.get("result").cloned();
+    let message = match (&entry.asked, &result) {
+        (Asked::Decided { task: true, .. }, Some(result)) => {
+            session.tasks_back.learn(result);
+            message
+        }
+        (Asked::Task(TaskMethod::List), Some(result)) => match session.tasks_back.only_known(result) {
+            None => message,
+            Some(known) => message.with("result", known),
+        },
+        _ => message,
+    };
+    let _ = session.to_server.send(message.bytes).await;
+    finish(session, entry.released, result.as_ref(), digest).await;
+}
+
+/// Reports an answered call.
+pub(super) async fn finish(session: &Session, released: Option<Released>, result: Option<&Json>, digest: Digest) {
+    let failed = result.is_none_or(|result| result.get("isError").and_then(Json::as_bool) == Some(true));
+    let outcome = if failed { Outcome::Error } else { Outcome::Ok };
+    session.report(released, outcome, Some(digest)).await;
+}
+
+impl Session {
+    /// Refuses a request of the client before anything was entered for it.
+    async fn refuse(&self, id: &Id, code: i64, why: &str) -> Result<(), Gone> {
+        let id = Some(id).filter(|id| !self.asked.holds(id));
+        self.to_client.send(replies::error(id, code, why)).await
+    }
+}

@@ -1,0 +1,175 @@
+//! From a request to its release or its refusal.
+
+use std::sync::Arc;
+
+use callgate_core::seam::{Offer, OfferKind, Standing};
+use callgate_core::{CallFault, Code, Outcome, Reason, Request};
+use callgate_text::Json;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use crate::Ruling;
+
+use super::Id;
+use super::actions::Action;
+use super::catalog::{Offered, unlike_any};
+use super::inflight::{Asked, Released};
+use super::replies;
+use super::session::Session;
+
+/// How often a call is decided anew because the server changed the tool meanwhile.
+const ATTEMPTS: usize = 3;
+
+/// A request that is to be decided.
+pub(super) struct Question {
+    pub(super) id: Id,
+    pub(super) serial: u64,
+    pub(super) asked: Asked,
+    pub(super) action: Action,
+    /// What is forwarded if it is allowed.
+    pub(super) bytes: Vec<u8>,
+    pub(super) call: Result<Request, CallFault>,
+    pub(super) room: OwnedSemaphorePermit,
+}
+
+/// Decides a request of the client; forwards it in its turn or answers it.
+pub(super) async fn from_client(session: Arc<Session>, question: Question, mut turn: Turn) {
+    let Question { id, serial, asked, action, bytes, call, room } = question;
+    let ruling = ruled(&session, action, call).await;
+    let Some(released) = released(&ruling) else {
+        if session.asked.refuse(&id, serial) {
+            let _ = session.to_client.send(replies::denied(&asked, &id, &ruling)).await;
+        }
+        return turn.come().await;
+    };
+    turn.come().await;
+    if !session.asked.release(&id, serial, released.clone()) {
+        return session.report(Some(released), Outcome::NotRun, None).await;
+    }
+    if session.to_server.send(bytes).await.is_err() {
+        if let Some(entry) = session.asked.expire(&id, serial) {
+            let answer = replies::unanswered(&entry.asked, &id, Some(&released), "the server is gone");
+            let _ = session.to_client.send(answer).await;
+            session.report(Some(released), Outcome::NotRun, None).await;
+        }
+        return;
+    }
+    drop((turn, room));
+    expire(&session, &id, serial).await;
+}
+
+/// Gives up on the server once the call took too long, if there is a limit.
+async fn expire(session: &Session, id: &Id, serial: u64) {
+    let Some(limit) = session.limits.call else { return };
+    tokio::select! {
+        () = tokio::time::sleep(limit) => {}
+        () = session.ended() => return,
+    }
+    if let Some(entry) = session.asked.expire(id, serial) {
+        session.give_up(id, entry, "the server did not answer in time").await;
+        let _ = session.to_server.send(replies::cancelled(id, "timeout")).await;
+    }
+}
+
+/// Decides a request of the server; forwards it or refuses it to the server.
+pub(super) async fn from_server(session: Arc<Session>, question: Question, mut turn: Turn) {
+    let Question { id, serial, asked, bytes, call, .. } = question;
+    let ruling = session.gate.decide(call).await;
+    let Some(released) = released(&ruling) else {
+        if session.asked_back.refuse(&id, serial) {
+            let _ = session.to_server.send(replies::denied(&asked, &id, &ruling)).await;
+        }
+        return turn.come().await;
+    };
+    turn.come().await;
+    let sent = session.asked_back.release(&id, serial, released.clone())
+        && session.to_client.send(bytes).await.is_ok();
+    if !sent {
+        session.report(Some(released), Outcome::NotRun, None).await;
+    }
+}
+
+fn released(ruling: &Ruling) -> Option<Released> {
+    let permit = ruling.permit()?;
+    Some(Released { decision: ruling.id.clone(), permit: permit.to_owned() })
+}
+
+async fn ruled(session: &Session, action: Action, call: Result<Request, CallFault>) -> Ruling {
+    match (action, call) {
+        (Action::Call, Ok(request)) => ruled_call(session, request).await,
+        (Action::GetPrompt, Ok(request)) => match quarantined(session, &request).await {
+            Some(reason) => Ruling::unreachable(&reason),
+            None => session.gate.decide(Ok(request)).await,
+        },
+        (_, call) => session.gate.decide(call).await,
+    }
+}
+
+/// Binds the call to the definition that the server offers now. If that changes before the release,
+/// nothing is released and the call is decided anew; a tool that keeps changing is denied.
+async fn ruled_call(session: &Session, request: Request) -> Ruling {
+    let name = request.tool.tool().to_owned();
+    for _ in 0..ATTEMPTS {
+        session.refresh(OfferKind::Tool).await;
+        let offered = session.catalog.tool(&name);
+        let ruling = session.gate.decide(Ok(Request { offered: Some(offered), ..request.clone() })).await;
+        if ruling.permit().is_none() || session.catalog.stands(&name, offered) {
+            return ruling;
+        }
+        session.report(released(&ruling), Outcome::NotRun, None).await;
+    }
+    session.gate.decide(Ok(Request { offered: Some(unlike_any("ever changing")), ..request })).await
+}
+
+/// Why the prompt may not be fetched whatever policy says: what the server offers by this name is not
+/// what was pinned. The gate says so and records it.
+async fn quarantined(session: &Session, request: &Request) -> Option<Reason> {
+    session.refresh(OfferKind::Prompt).await;
+    let name = request.arguments.as_ref()?.get("name").and_then(Json::as_str)?;
+    let changed = |message| Some(Reason::new(Code::ToolChanged, message));
+    let definition = match session.catalog.offered(OfferKind::Prompt, name) {
+        None => return changed("the server does not offer this prompt"),
+        Some(Offered::Twice) => return changed("the server offers this prompt in two forms"),
+        Some(Offered::Once { definition, .. }) => definition?,
+    };
+    let offers = vec![Offer { kind: OfferKind::Prompt, definition }];
+    match session.gate.standing(session.server.clone(), offers).await.as_deref() {
+        Err(reason) => Some(reason.clone()),
+        Ok([Standing::Shown | Standing::Hidden]) => None,
+        Ok(_) => changed("this prompt is not pinned as the server offers it now"),
+    }
+}
+
+impl Session {
+    pub(super) async fn refresh(&self, kind: OfferKind) {
+        self.catalog.refresh(kind, &self.own, &self.to_server, &self.limits).await;
+    }
+}
+
+/// Hands out turns, so that what is decided at the same time is released in the order of asking.
+#[derive(Debug, Default)]
+pub(super) struct Turns {
+    last: Option<oneshot::Receiver<()>>,
+}
+
+/// One place in the order. It must come before it is dropped: the next one comes when it is.
+#[derive(Debug)]
+pub(super) struct Turn {
+    before: Option<oneshot::Receiver<()>>,
+    _after: oneshot::Sender<()>,
+}
+
+impl Turns {
+    pub(super) fn next(&mut self) -> Turn {
+        let (after, next) = oneshot::channel();
+        Turn { before: self.last.replace(next), _after: after }
+    }
+}
+
+impl Turn {
+    /// Waits until everything before it was released or refused.
+    pub(super) async fn come(&mut self) {
+        if let Some(before) = self.before.take() {
+            let _ = before.await;
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What both directions of one relay share.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::Arc;
+
+use callgate_core::{Outcome, ServerName, SessionId};
+use callgate_text::Digest;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::Operations;
+use crate::outbox::{Gone, Outbox};
+
+use super::anomalies::Counters;
+use super::catalog::Catalog;
+use super::completions::Completions;
+use super::inflight::{Asked, Busy, Entry, InFlight, Released};
+use super::own::Own;
+use super::tasks::Tasks;
+use super::{Id, Limits, Message, replies};
+
+pub(super) struct Session {
+    pub(super) server: ServerName,
+    pub(super) session: Option<SessionId>,
+    pub(super) limits: Limits,
+    pub(super) gate: Arc<dyn Operations>,
+    pub(super) to_client: Outbox,
+    pub(super) to_server: Outbox,
+    /// The client's requests.
+    pub(super) asked: InFlight,
+    /// The server's requests. Its ids have nothing to do with the client's.
+    pub(super) asked_back: InFlight,
+    /// The door's own requests.
+    pub(super) own: Own,
+    pub(super) catalog: Catalog,
+    /// Tasks of the server that came from the client's calls, and the other way round.
+    pub(super) tasks: Tasks,
+    pub(super) tasks_back: Tasks,
+    pub(super) completions: Completions,
+    pub(super) counters: Counters,
+    pub(super) phase: Phase,
+    /// Room for requests of the client, and of the server, that wait for a decision.
+    pub(super) room: Room,
+    pub(super) room_back: Room,
+    pub(super) over: watch::Sender<bool>,
+}
+
+impl Session {
+    /// Passes on a request that is not decided.
+    pub(super) async fn pass(&self, message: Message, id: &Id, asked: Asked) -> Result<(), Gone> {
+        let serial = match self.asked.send(id, asked.clone()) {
+            Ok(serial) => serial,
+            Err(busy) => return self.refuse_busy(id, busy).await,
+        };
+        if self.to_server.send(message.bytes).await.is_err() && self.asked.expire(id, serial).is_some() {
+            return self.to_client.send(replies::unanswered(&asked, id, None, "the server is gone")).await;
+        }
+        Ok(())
+    }
+
+    /// Refuses a request of the client whose id is taken, or for which there is no room. A repeated id
+    /// is not answered by that id: the answer would complete the other request.
+    pub(super) async fn refuse_busy(&self, id: &Id, busy: Busy) -> Result<(), Gone> {
+        let answer = match busy {
+            Busy::Repeated => {
+                self.counters.repeated_ids();
+                replies::error(None, replies::INVALID_REQUEST, "a request with this id is under way")
+            }
+            Busy::Full => replies::error(Some(id), replies::UNANSWERED, "too many requests are under way"),
+        };
+        self.to_client.send(answer).await
+    }
+
+    /// Reports the end of something released, in the background.
+    pub(super) async fn report(&self, released: Option<Released>, outcome: Outcome, result: Option<Digest>) {
+        if let Some(released) = released {
+            self.completions.report(released, outcome, result).await;
+        }
+    }
+
+    /// Answers for a server that did not, and reports that the call may have run.
+    pub(super) async fn give_up(&self, id: &Id, entry: Entry, why: &str) {
+        let answer = replies::unanswered(&entry.asked, id, entry.released.as_ref(), why);
+        let _ = self.to_client.send(answer).await;
+        self.report(entry.released, Outcome::Timeout, None).await;
+    }
+
+    /// Resolves when the relay ends.
+    pub(super) async fn ended(&self) {
+        let _ = self.over.subscribe().wait_for(|over| *over).await;
+    }
+}
+
+/// How far the handshake has come.
+#[derive(Debug, Default)]
+pub(super) struct Phase(AtomicU8);
+
+const NEW: u8 = 0;
+const ASKED: u8 = 1;
+const READY: u8 = 2;
+
+impl Phase {
+    /// The client asks to initialise; `false` if it did before.
+    pub(super) fn ask(&self) -> bool {
+        self.0.compare_exchange(NEW, ASKED, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    }
+
+    /// The server answered; it may be asked again if it refused.
+    pub(super) fn answer(&self, accepted: bool) {
+        self.0.store(if accepted { READY } else { NEW }, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.0.load(Ordering::SeqCst) == READY
+    }
+}
+
+/// A bounded number of bytes.
+#[derive(Debug)]
+pub(super) struct Room {
+    semaphore: Arc<Semaphore>,
+    capacity: u32,
+}
+
+impl Room {
+    pub(super) fn new(capacity: u32) -> Self {
+        let permits = usize::try_from(capacity).unwrap_or(1);
+        Self { semaphore: Arc::new(Semaphore::new(permits)), capacity }
+    }
+
+    /// Waits for room for `bytes`.
+    pub(super) async fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let size = u32::try_from(bytes).unwrap_or(u32::MAX).clamp(1, self.capacity);
+        self.semaphore.clone().acquire_many_owned(size).await.ok()
+    }
+
+    /// Waits until nothing takes room any more.
+    pub(super) async fn empty(&self) {
+        let _ = self.semaphore.acquire_many(self.capacity).await;
+    }
+}

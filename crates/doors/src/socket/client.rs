@@ -1,0 +1,172 @@
+//! The other processes' side of the socket.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use callgate_core::gate::{Observed, Passing};
+use callgate_core::seam::{Later, Offer, Standing};
+use callgate_core::{CallFault, Code, Completion, Reason, Receipt, Request, ServerName};
+use callgate_text::Json;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use crate::{Operations, Ruling};
+
+use super::link::{Link, Lost};
+use super::wire;
+
+/// Why the gate gave no result.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// Nobody listens on the socket, or it may not be opened. Start a gate.
+    #[error("no gate is running: start it with `callgate serve`")]
+    NoGate,
+    /// The connection was lost before the answer came. The gate may have acted.
+    #[error("the connection to the gate was lost")]
+    Lost,
+    /// The gate did not answer in time.
+    #[error("the gate did not answer in time")]
+    Late,
+    /// The answer is not one of this protocol: another version listens there.
+    #[error("the gate's answer was not understood: {0}")]
+    Garbled(&'static str),
+    /// The gate refused.
+    #[error("{}: {}", .0.code, .0.message)]
+    Refused(Reason),
+}
+
+impl From<ClientError> for Reason {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Refused(reason) => reason,
+            ClientError::Late => Self::new(Code::DeadlineExceeded, error.to_string()),
+            ClientError::NoGate | ClientError::Lost | ClientError::Garbled(_) => {
+                Self::new(Code::Internal, error.to_string())
+            }
+        }
+    }
+}
+
+/// A client of the gate's socket, for one credential. Connects when it is first asked.
+///
+/// When the connection is lost, every call under way fails; the next one tries to connect again, once.
+/// Nothing is ever sent twice.
+pub struct Client {
+    path: PathBuf,
+    token: Option<String>,
+    patience: Duration,
+    link: Mutex<Option<Arc<Link>>>,
+}
+
+/// Longer than the gate's own deadlines, which say more about what went wrong.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+impl Client {
+    /// A client of the gate at `path` that presents `token`.
+    pub fn new(path: impl Into<PathBuf>, token: Option<String>) -> Self {
+        Self { path: path.into(), token, patience: PATIENCE, link: Mutex::new(None) }
+    }
+
+    /// The same with another limit on how long an answer may take.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// Where the gate listens.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Connects now, to find out early whether a gate is running.
+    ///
+    /// # Errors
+    /// [`ClientError::NoGate`].
+    pub async fn connect(&self) -> Result<(), ClientError> {
+        self.link().await.map(drop)
+    }
+
+    /// Asks for any operation by name: the operator's, and `preview`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn ask(&self, op: &str, body: Json) -> Result<Json, ClientError> {
+        let link = self.link().await?;
+        match timeout(self.patience, link.ask(op, body)).await {
+            Err(_) => Err(ClientError::Late),
+            Ok(Err(Lost)) => Err(ClientError::Lost),
+            Ok(Ok(answer)) => answer.map_err(ClientError::Refused),
+        }
+    }
+
+    /// What `decide` would say now: `{verdict, trace}`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn preview(&self, request: Request) -> Result<Json, ClientError> {
+        self.ask("preview", wire::request_to_json(&Ok(request))).await
+    }
+
+    /// The gate's whole answer to `decide`, as [`callgate_core::Answer::to_json`] gives it, with the
+    /// sentence for the model as `model`.
+    ///
+    /// # Errors
+    /// See [`ClientError`]. Without an answer, the call is denied.
+    pub async fn decide_in_full(&self, request: &Result<Request, CallFault>) -> Result<Json, ClientError> {
+        self.ask("decide", wire::request_to_json(request)).await
+    }
+
+    async fn link(&self) -> Result<Arc<Link>, ClientError> {
+        let mut link = self.link.lock().await;
+        if let Some(live) = link.as_ref().filter(|link| !link.is_lost()) {
+            return Ok(live.clone());
+        }
+        let opened = Link::open(&self.path, self.token.as_deref(), self.patience).await;
+        let opened = Arc::new(opened.map_err(|_| ClientError::NoGate)?);
+        *link = Some(opened.clone());
+        Ok(opened)
+    }
+
+    async fn expect<T>(
+        &self,
+        op: &str,
+        body: Json,
+        read: impl FnOnce(Json) -> Result<T, wire::Malformed>,
+    ) -> Result<T, ClientError> {
+        read(self.ask(op, body).await?).map_err(ClientError::Garbled)
+    }
+}
+
+impl Operations for Client {
+    fn decide(&self, request: Result<Request, CallFault>) -> Later<'_, Ruling> {
+        Box::pin(async move {
+            let ruling = self.expect("decide", wire::request_to_json(&request), |json| wire::ruling_from_json(&json));
+            ruling.await.unwrap_or_else(|error| Ruling::unreachable(&error.into()))
+        })
+    }
+
+    fn complete(&self, completion: Completion) -> Later<'_, Result<Receipt, Reason>> {
+        Box::pin(async move {
+            let body = wire::completion_to_json(&completion);
+            Ok(self.expect("complete", body, |json| wire::receipt_from_json(&json)).await?)
+        })
+    }
+
+    fn standing(&self, server: ServerName, offers: Vec<Offer>) -> Later<'_, Result<Vec<Standing>, Reason>> {
+        Box::pin(async move {
+            let count = offers.len();
+            let body = wire::offers_to_json(&server, offers);
+            Ok(self.expect("standing", body, |json| wire::standing_from_json(&json, count)).await?)
+        })
+    }
+
+    fn observe(&self, texts: Vec<Passing>) -> Later<'_, Result<Vec<Observed>, Reason>> {
+        Box::pin(async move {
+            let count = texts.len();
+            let body = wire::texts_to_json(texts);
+            Ok(self.expect("observe", body, |json| wire::observed_from_json(json, count)).await?)
+        })
+    }
+}

@@ -1,0 +1,234 @@
+//! One connection: its greeting, its requests, its end.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use callgate_core::{Caller, Code, Reason};
+use callgate_text::Json;
+use tokio::net::UnixStream;
+use tokio::net::unix::OwnedReadHalf;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::frames::{Frame, Frames, too_many_values};
+use crate::outbox::{Outbox, outbox};
+
+use super::lanes::{Lanes, Taken};
+use super::operate::operate;
+use super::{Limits, PROTOCOL, Peer, Services, wire};
+
+/// What all connections share.
+pub(super) struct Shared {
+    pub(super) services: Services,
+    pub(super) limits: Limits,
+    pub(super) lanes: Lanes,
+    pub(super) own_uid: u32,
+}
+
+/// From this size on, a message is parsed where it holds up nobody else.
+const HEAVY: usize = 256 * 1024;
+
+/// Answers that wait to be written, in bytes; one may be longer.
+const UNWRITTEN: u32 = 1 << 20;
+
+pub(super) struct Connection {
+    shared: Arc<Shared>,
+    stream: UnixStream,
+    peer: Peer,
+    halted: watch::Receiver<bool>,
+}
+
+impl Connection {
+    pub(super) fn new(shared: Arc<Shared>, stream: UnixStream, peer: Peer, halted: watch::Receiver<bool>) -> Self {
+        Self { shared, stream, peer, halted }
+    }
+
+    pub(super) async fn run(self) {
+        let Self { shared, stream, peer, mut halted } = self;
+        let (reader, writer) = stream.into_split();
+        let (outbox, drain) = outbox(UNWRITTEN);
+        let writing = tokio::spawn(drain.run(writer, Some(shared.limits.unread)));
+        let frames = Frames::new(reader, shared.limits.message);
+        let in_flight = Arc::new(Semaphore::new(usize::try_from(shared.limits.in_flight).unwrap_or(1)));
+        let most = shared.limits.in_flight;
+        let mut session = Session { shared, peer, token: None, frames, outbox, in_flight: in_flight.clone() };
+        tokio::select! {
+            biased;
+            _ = halted.wait_for(|halted| *halted) => {}
+            () = writer_gone(session.outbox.clone()) => {}
+            () = session.serve() => {}
+        }
+        // Once every place is free, every request is done and its answer written or undeliverable.
+        let _ = in_flight.acquire_many(most).await;
+        drop(session);
+        let _ = writing.await;
+    }
+}
+
+async fn writer_gone(outbox: Outbox) {
+    outbox.gone().await;
+}
+
+struct Session {
+    shared: Arc<Shared>,
+    peer: Peer,
+    token: Option<Arc<str>>,
+    frames: Frames<OwnedReadHalf>,
+    outbox: Outbox,
+    in_flight: Arc<Semaphore>,
+}
+
+impl Session {
+    async fn serve(&mut self) {
+        let patience = self.shared.limits.hello;
+        let Ok(Some((Frame::Line(hello), _))) = timeout(patience, self.next()).await else { return };
+        let Some(token) = greeting(&hello) else {
+            return self.refuse("the first line must be a greeting of protocol 1").await;
+        };
+        self.token = token.map(Into::into);
+        let lane = self.shared.lanes.of(&self.caller(), &self.peer);
+        let Some(_place) = lane.connect() else {
+            return self.refuse("this agent has too many connections").await;
+        };
+        let hello = Json::object([("hello", Json::object([("protocol", Json::integer(PROTOCOL))]))]);
+        if self.outbox.send(hello.canonical()).await.is_err() {
+            return;
+        }
+        loop {
+            let Some((frame, bulk)) = self.next().await else { return };
+            match frame {
+                Frame::TooLong(_) => return self.refuse("the message is too long").await,
+                Frame::Line(line) if line.iter().all(u8::is_ascii_whitespace) => {}
+                Frame::Line(line) => {
+                    if self.start(line, bulk).await.is_none() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Starts one request, once its connection and its lane have room.
+    async fn start(&mut self, line: Vec<u8>, bulk: Option<Taken>) -> Option<()> {
+        let place = self.in_flight.clone().acquire_owned().await.ok()?;
+        let lane = self.shared.lanes.of(&self.caller(), &self.peer);
+        let room = lane.enter(line.len()).await?;
+        let request = Request {
+            shared: self.shared.clone(),
+            peer: self.peer,
+            token: self.token.clone(),
+            outbox: self.outbox.clone(),
+        };
+        tokio::spawn(request.run(line, place, (room, bulk)));
+        Some(())
+    }
+
+    fn caller(&self) -> Caller {
+        self.shared.services.identify.identify(&self.peer, self.token.as_deref())
+    }
+
+    /// The next message. One that is more than small waits for its agent's turn, and once begun it
+    /// must come to its end in time.
+    async fn next(&mut self) -> Option<(Frame, Option<Taken>)> {
+        let mut bulk = None;
+        let mut deadline = None;
+        loop {
+            if let Some(frame) = self.frames.buffered() {
+                return Some((frame, bulk));
+            }
+            if self.frames.has_ended() {
+                return None;
+            }
+            let Some(held) = self.frames.unfinished() else {
+                self.frames.fill().await.ok()?;
+                continue;
+            };
+            if held > self.shared.limits.small && bulk.is_none() {
+                let caller = self.caller();
+                let Caller::Agent { .. } = caller else { return None };
+                bulk = Some(self.shared.lanes.of(&caller, &self.peer).enter_bulk().await?);
+                deadline = None;
+            }
+            let until = *deadline.get_or_insert_with(|| Instant::now() + self.shared.limits.frame);
+            timeout_at(until, self.frames.fill()).await.ok()?.ok()?;
+        }
+    }
+
+    /// Says why, briefly; the connection ends after this.
+    async fn refuse(&self, why: &'static str) {
+        let error = wire::reason_to_json(&Reason::new(Code::InvalidArguments, why));
+        let answer = Json::object([("id", Json::Null), ("error", error)]);
+        let _ = timeout(Duration::from_secs(1), self.outbox.send(answer.canonical())).await;
+    }
+}
+
+/// The token of a greeting; `None` if this is not one.
+fn greeting(line: &[u8]) -> Option<Option<String>> {
+    let Json::Object(mut message) = Json::parse(line).ok()? else { return None };
+    let Json::Object(mut hello) = message.remove("hello")? else { return None };
+    if hello.remove("protocol")?.as_i64() != Some(PROTOCOL) || !message.is_empty() {
+        return None;
+    }
+    let token = match hello.remove("token") {
+        None => None,
+        Some(Json::String(token)) => Some(token),
+        Some(_) => return None,
+    };
+    hello.is_empty().then_some(token)
+}
+
+/// One request, on its own task.
+pub(super) struct Request {
+    pub(super) shared: Arc<Shared>,
+    pub(super) peer: Peer,
+    pub(super) token: Option<Arc<str>>,
+    outbox: Outbox,
+}
+
+impl Request {
+    async fn run(self, line: Vec<u8>, place: OwnedSemaphorePermit, room: (Taken, Option<Taken>)) {
+        let (id, result) = match parse(line, self.shared.limits.message).await {
+            Err(why) => (Json::Null, Err(Reason::new(Code::InvalidArguments, why))),
+            Ok((id, op, body)) => (Json::integer(id), shielded(operate(&self, &op, body)).await),
+        };
+        drop(room);
+        let answer = match result {
+            Ok(result) => Json::object([("id", id), ("ok", result)]),
+            Err(reason) => Json::object([("id", id), ("error", wire::reason_to_json(&reason))]),
+        };
+        let _ = self.outbox.send_held(answer.canonical(), Some(place)).await;
+    }
+}
+
+/// `{id, op, body?}`.
+async fn parse(line: Vec<u8>, limit: usize) -> Result<(i64, String, Json), &'static str> {
+    let heavy = line.len() > HEAVY;
+    let parse = move || {
+        if too_many_values(&line) {
+            return Err("the message holds too many values");
+        }
+        let document = Json::parse_within(&line, limit).map_err(|_| "the message is not strict JSON")?;
+        let Json::Object(mut message) = document else { return Err("the message is not an object") };
+        let id = message.remove("id").and_then(|id| id.as_i64()).ok_or("the message has no integer as `id`")?;
+        let Some(Json::String(op)) = message.remove("op") else { return Err("the message has no `op`") };
+        let body = message.remove("body").unwrap_or(Json::Null);
+        if message.is_empty() { Ok((id, op, body)) } else { Err("the message has a member too many") }
+    };
+    if !heavy {
+        return parse();
+    }
+    tokio::task::spawn_blocking(parse).await.unwrap_or(Err("the message could not be read"))
+}
+
+/// A panic becomes an answer. What it leaves half done lies behind the gate's seams, which keep their
+/// own locks whole.
+async fn shielded<T>(work: impl Future<Output = Result<T, Reason>>) -> Result<T, Reason> {
+    let mut work = std::pin::pin!(work);
+    std::future::poll_fn(move |context| {
+        catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)))
+            .unwrap_or_else(|_| Poll::Ready(Err(Reason::new(Code::Internal, "the gate failed over this request"))))
+    })
+    .await
+}

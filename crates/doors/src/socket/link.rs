@@ -1,0 +1,141 @@
+//! One connection of the client: many requests under way, answers in any order.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use callgate_core::Reason;
+use callgate_text::Json;
+use tokio::net::UnixStream;
+use tokio::net::unix::OwnedReadHalf;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::frames::{Frame, Frames};
+use crate::outbox::{Outbox, outbox};
+
+use super::{PROTOCOL, wire};
+
+/// The longest answer.
+const LONGEST: usize = 32 << 20;
+/// Requests that wait to be written, in bytes; one may be longer.
+const UNWRITTEN: u32 = 1 << 20;
+
+type Answer = Result<Json, Reason>;
+
+/// A live connection. Dropping it ends its tasks.
+pub(super) struct Link {
+    outbox: Outbox,
+    pending: Arc<Pending>,
+    next: AtomicI64,
+    reading: tokio::task::JoinHandle<()>,
+}
+
+/// Who waits for which answer; `None` once the connection is lost.
+struct Pending(Mutex<Option<BTreeMap<i64, oneshot::Sender<Answer>>>>);
+
+impl Pending {
+    fn add(&self, id: i64) -> Option<oneshot::Receiver<Answer>> {
+        let (sender, receiver) = oneshot::channel();
+        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        table.as_mut()?.insert(id, sender);
+        Some(receiver)
+    }
+
+    fn take(&self, id: i64) -> Option<oneshot::Sender<Answer>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_mut()?.remove(&id)
+    }
+
+    /// Drops every waiting sender: each call learns that the connection is lost.
+    fn lose(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    fn is_lost(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+}
+
+/// The connection was lost, or was not understood.
+#[derive(Debug)]
+pub(super) struct Lost;
+
+impl Link {
+    pub(super) async fn open(path: &Path, token: Option<&str>, patience: Duration) -> std::io::Result<Self> {
+        let slow = |_| std::io::Error::from(std::io::ErrorKind::TimedOut);
+        timeout(patience, Self::greet(path, token)).await.map_err(slow)?
+    }
+
+    async fn greet(path: &Path, token: Option<&str>) -> std::io::Result<Self> {
+        let stream = UnixStream::connect(path).await?;
+        let (reader, writer) = stream.into_split();
+        let (outbox, drain) = outbox(UNWRITTEN);
+        tokio::spawn(drain.run(writer, None));
+        let mut hello = vec![("protocol", Json::integer(PROTOCOL))];
+        hello.extend(token.map(|token| ("token", Json::from(token))));
+        let hello = Json::object([("hello", Json::object(hello))]);
+        let refused = || std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        outbox.send(hello.canonical()).await.map_err(|_| refused())?;
+        let mut frames = Frames::new(reader, LONGEST);
+        let Some(Frame::Line(answer)) = frames.next().await? else { return Err(refused()) };
+        let answer = Json::parse(&answer).map_err(|_| refused())?;
+        let protocol = answer.get("hello").and_then(|hello| hello.get("protocol")).and_then(Json::as_i64);
+        if protocol != Some(PROTOCOL) {
+            return Err(refused());
+        }
+        let pending = Arc::new(Pending(Mutex::new(Some(BTreeMap::new()))));
+        let reading = tokio::spawn(read(frames, pending.clone()));
+        Ok(Self { outbox, pending, next: AtomicI64::new(1), reading })
+    }
+
+    pub(super) fn is_lost(&self) -> bool {
+        self.pending.is_lost()
+    }
+
+    pub(super) async fn ask(&self, op: &str, body: Json) -> Result<Answer, Lost> {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let waiting = Waiting { id, pending: &self.pending };
+        let answer = self.pending.add(id).ok_or(Lost)?;
+        let request = Json::object([("id", Json::integer(id)), ("op", Json::from(op)), ("body", body)]);
+        self.outbox.send(request.canonical()).await.map_err(|_| Lost)?;
+        let answer = answer.await.map_err(|_| Lost);
+        drop(waiting);
+        answer
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.reading.abort();
+    }
+}
+
+/// Forgets the question if whoever asked stops waiting.
+struct Waiting<'a> {
+    id: i64,
+    pending: &'a Pending,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.pending.take(self.id);
+    }
+}
+
+async fn read(mut frames: Frames<OwnedReadHalf>, pending: Arc<Pending>) {
+    while let Ok(Some(Frame::Line(line))) = frames.next().await {
+        let Ok(Json::Object(mut answer)) = Json::parse_within(&line, LONGEST) else { break };
+        let Some(id) = answer.get("id").and_then(Json::as_i64) else { break };
+        let result = match (answer.remove("ok"), answer.remove("error")) {
+            (Some(result), None) => Ok(result),
+            (None, Some(error)) => Err(wire::reason_from_json(&error)),
+            _ => break,
+        };
+        if let Some(waiting) = pending.take(id) {
+            let _ = waiting.send(result);
+        }
+    }
+    pending.lose();
+}

@@ -1,0 +1,58 @@
+//! From a request on the socket to an operation of the gate.
+
+use callgate_core::{CallFault, Caller, Code, Reason};
+use callgate_text::Json;
+
+use super::connection::Request;
+use super::wire::{self, Malformed};
+
+/// Runs `op` for whoever is at the other end *now*.
+pub(super) async fn operate(request: &Request, op: &str, body: Json) -> Result<Json, Reason> {
+    let services = &request.shared.services;
+    let gate = &services.gate;
+    let caller = services.identify.identify(&request.peer, request.token.as_deref());
+    match op {
+        "decide" => {
+            let call = wire::request_from_json(body).unwrap_or_else(|why| Err(CallFault::Shape(shape(why))));
+            Ok(wire::answer_to_json(&gate.decide(&caller, call).await))
+        }
+        "complete" => {
+            let completion = wire::completion_from_json(body).map_err(malformed)?;
+            gate.complete(&caller, completion).await.map(|receipt| receipt.to_json())
+        }
+        "preview" => {
+            let call = wire::request_from_json(body).map_err(malformed)?;
+            let call = call.map_err(|fault| Reason::new(Code::InvalidArguments, fault.to_string()))?;
+            gate.preview(&caller, call).await.map(|preview| wire::preview_to_json(&preview))
+        }
+        "standing" => {
+            let (server, offers) = wire::offers_from_json(body).map_err(malformed)?;
+            gate.standing(&caller, &server, &offers).await.map(|standing| wire::standing_to_json(&standing))
+        }
+        "observe" => {
+            let texts = wire::texts_from_json(body).map_err(malformed)?;
+            gate.observe(&caller, &texts).await.map(wire::observed_to_json)
+        }
+        other => operator(request, &caller, other, &body).await,
+    }
+}
+
+/// Root and the gate's own user could do all this with a debugger; nobody else may ask. A connection
+/// with a token speaks for an agent, whoever runs it.
+async fn operator(request: &Request, _: &Caller, op: &str, body: &Json) -> Result<Json, Reason> {
+    let trusted = request.peer.uid == 0 || request.peer.uid == request.shared.own_uid;
+    if !trusted || request.token.is_some() {
+        return Err(Reason::new(Code::NotPermitted, "only the gate's own user may ask this, without a token"));
+    }
+    let done = request.shared.services.operator.operate(&request.peer, op, body).await;
+    done.map_err(|why| Reason::new(Code::Internal, why))
+}
+
+fn malformed(why: Malformed) -> Reason {
+    Reason::new(Code::InvalidArguments, format!("the request cannot be read: {why}"))
+}
+
+/// The sentence of [`CallFault::Shape`] begins with "the call".
+const fn shape(_: Malformed) -> &'static str {
+    "does not have the form of a call"
+}

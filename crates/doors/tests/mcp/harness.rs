@@ -1,0 +1,298 @@
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use callgate_core::gate::{Observed, Passing};
+use callgate_core::seam::{Later, Offer, Standing};
+use callgate_core::{
+    CallFault, Code, Completion, Decision, Outcome, Reason, Receipt, Request, ServerName,
+};
+use callgate_doors::mcp::{Ended, Limits, Relay, relay_over};
+use callgate_doors::{Operations, Ruling};
+use callgate_text::{Json, reveal};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf};
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::JoinHandle;
+
+/// What the gate was asked.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    Decided(Request),
+    Faulty(String),
+    Completed(String, Outcome, bool),
+}
+
+/// Allows everything but tools whose name holds `forbidden`; `evil` definitions are quarantined,
+/// `hidden` ones hidden.
+pub struct FakeGate {
+    pub events: Mutex<Vec<Event>>,
+    /// Decisions wait here, if there are no permits.
+    pub decisions: Semaphore,
+    pub observe: bool,
+    pub gone: bool,
+}
+
+impl Default for FakeGate {
+    fn default() -> Self {
+        Self { events: Mutex::default(), decisions: Semaphore::new(100_000), observe: true, gone: false }
+    }
+}
+
+impl FakeGate {
+    pub fn events(&self) -> Vec<Event> {
+        self.events.lock().unwrap().clone()
+    }
+
+    pub fn decided(&self) -> Vec<Request> {
+        let decided = |event| match event {
+            Event::Decided(request) => Some(request),
+            _ => None,
+        };
+        self.events().into_iter().filter_map(decided).collect()
+    }
+
+    pub fn completed(&self) -> Vec<Outcome> {
+        let completed = |event| match event {
+            Event::Completed(_, outcome, _) => Some(outcome),
+            _ => None,
+        };
+        self.events().into_iter().filter_map(completed).collect()
+    }
+
+    fn note(&self, event: Event) -> usize {
+        let mut events = self.events.lock().unwrap();
+        events.push(event);
+        events.len()
+    }
+}
+
+fn gone() -> Reason {
+    Reason::new(Code::Internal, "no gate is running: start it with `callgate serve`")
+}
+
+impl Operations for FakeGate {
+    fn decide(&self, request: Result<Request, CallFault>) -> Later<'_, Ruling> {
+        Box::pin(async move {
+            if self.gone {
+                return Ruling::unreachable(&gone());
+            }
+            self.decisions.acquire().await.unwrap().forget();
+            let (allowed, code, number) = match request {
+                Err(fault) => (false, Code::InvalidArguments, self.note(Event::Faulty(fault.to_string()))),
+                Ok(request) => {
+                    let allowed = !request.tool.as_str().contains("forbidden");
+                    (allowed, Code::NotPermitted, self.note(Event::Decided(request)))
+                }
+            };
+            Ruling {
+                id: format!("D{number}"),
+                decision: if allowed { Decision::Allow } else { Decision::Deny },
+                code: if allowed { Code::Permitted } else { code },
+                for_model: format!("Denied: {code}. [decision D{number}]"),
+                permit: allowed.then(|| format!("P{number}")),
+            }
+        })
+    }
+
+    fn complete(&self, completion: Completion) -> Later<'_, Result<Receipt, Reason>> {
+        assert_eq!(completion.id.replace('D', "P"), completion.permit);
+        self.note(Event::Completed(completion.id, completion.outcome, completion.result.is_some()));
+        Box::pin(async { Ok(Receipt { log: "log".to_owned(), index: 0 }) })
+    }
+
+    fn standing(&self, _: ServerName, offers: Vec<Offer>) -> Later<'_, Result<Vec<Standing>, Reason>> {
+        Box::pin(async move {
+            if self.gone {
+                return Err(gone());
+            }
+            let standing = |offer: &Offer| {
+                let text = String::from_utf8(offer.definition.canonical()).unwrap();
+                match () {
+                    () if text.contains("evil") => Standing::Quarantined,
+                    () if text.contains("hidden") => Standing::Hidden,
+                    () => Standing::Shown,
+                }
+            };
+            Ok(offers.iter().map(standing).collect())
+        })
+    }
+
+    fn observe(&self, texts: Vec<Passing>) -> Later<'_, Result<Vec<Observed>, Reason>> {
+        Box::pin(async move {
+            if self.gone {
+                return Err(gone());
+            }
+            if texts.iter().any(|text| text.text.contains("unfit")) {
+                return Err(Reason::new(Code::InjectionSuspected, "the text is unfit"));
+            }
+            let look = |text: Passing| reveal(&text.text).map_or(Observed::Unchanged, Observed::Sanitised);
+            Ok(texts.into_iter().map(|text| if self.observe { look(text) } else { Observed::Unchanged }).collect())
+        })
+    }
+}
+
+/// One end of a pipe, line by line.
+pub struct End {
+    reader: BufReader<ReadHalf<DuplexStream>>,
+    pub writer: Option<WriteHalf<DuplexStream>>,
+}
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl End {
+    fn new(stream: DuplexStream) -> Self {
+        let (reader, writer) = tokio::io::split(stream);
+        Self { reader: BufReader::new(reader), writer: Some(writer) }
+    }
+
+    pub async fn say(&mut self, line: &str) {
+        self.say_bytes(format!("{line}\n").as_bytes()).await;
+    }
+
+    pub async fn say_bytes(&mut self, bytes: &[u8]) {
+        let writer = self.writer.as_mut().expect("open");
+        tokio::time::timeout(PATIENCE, writer.write_all(bytes)).await.expect("takes what is said").expect("open");
+    }
+
+    /// The next line, without its end; `None` at the end.
+    pub async fn try_hear(&mut self) -> Option<String> {
+        let mut line = Vec::new();
+        let read = self.reader.read_until(b'\n', &mut line);
+        let count = tokio::time::timeout(PATIENCE, read).await.expect("something is said in time").expect("open");
+        (count > 0).then(|| {
+            assert_eq!(line.pop(), Some(b'\n'));
+            String::from_utf8(line).unwrap()
+        })
+    }
+
+    pub async fn hear(&mut self) -> String {
+        self.try_hear().await.expect("not the end")
+    }
+
+    pub async fn hear_json(&mut self) -> Json {
+        Json::parse_within(self.hear().await.as_bytes(), 64 << 20).unwrap()
+    }
+
+    /// Says something and expects it at the other end, byte for byte.
+    pub async fn passes(&mut self, other: &mut Self, line: &str) {
+        self.say(line).await;
+        assert_eq!(other.hear().await, line);
+    }
+
+    pub async fn hang_up(&mut self) {
+        if let Some(mut writer) = self.writer.take() {
+            writer.shutdown().await.unwrap();
+        }
+    }
+}
+
+pub struct Rig {
+    pub client: End,
+    pub server: End,
+    pub gate: Arc<FakeGate>,
+    pub stop: Option<oneshot::Sender<()>>,
+    pub relay: JoinHandle<Ended>,
+}
+
+pub const TOOLS: &str = r#"{"name":"echo","inputSchema":{}}"#;
+
+impl Rig {
+    pub fn with(gate: FakeGate, limits: Limits) -> Self {
+        Self::with_pipes(gate, limits, 1 << 16)
+    }
+
+    pub fn with_pipes(gate: FakeGate, limits: Limits, pipe: usize) -> Self {
+        let gate = Arc::new(gate);
+        let (client, client_door) = tokio::io::duplex(pipe);
+        let (server, server_door) = tokio::io::duplex(pipe);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let relay = Relay { server: "srv".parse().unwrap(), session: None, command: Vec::new(), limits };
+        let operations: Arc<dyn Operations> = gate.clone();
+        let relay = tokio::spawn(async move {
+            let stop = async {
+                if stopped.await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            };
+            let client = tokio::io::split(client_door);
+            let server = tokio::io::split(server_door);
+            relay_over(relay, operations, client, server, stop).await.unwrap()
+        });
+        Self { client: End::new(client), server: End::new(server), gate, stop: Some(stop), relay }
+    }
+
+    pub fn new() -> Self {
+        Self::with(FakeGate::default(), quick())
+    }
+
+    /// A rig after the handshake with a server that offers `tools`.
+    pub async fn ready(tools: &str) -> Self {
+        let mut rig = Self::new();
+        rig.shake_hands(tools).await;
+        rig
+    }
+
+    pub async fn shake_hands(&mut self, tools: &str) {
+        let Self { client, server, .. } = self;
+        client.passes(server, r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"0"}}}"#).await;
+        server.passes(client, r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"s","version":"0"}}}"#).await;
+        client.passes(server, r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).await;
+        self.list_tools(tools).await;
+    }
+
+    /// Answers the door's own question.
+    pub async fn list_tools(&mut self, tools: &str) {
+        let question = self.server.hear_json().await;
+        assert_eq!(question.get("method").and_then(Json::as_str), Some("tools/list"), "{question:?}");
+        let id = question.get("id").and_then(Json::as_str).unwrap().to_owned();
+        assert!(id.starts_with("callgate-"));
+        self.server.say(&format!(r#"{{"jsonrpc":"2.0","id":"{id}","result":{{"tools":[{tools}]}}}}"#)).await;
+    }
+
+    /// Waits until the gate heard `count` events.
+    pub async fn events(&self, count: usize) -> Vec<Event> {
+        for _ in 0..1000 {
+            if self.gate.events().len() >= count {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        self.gate.events()
+    }
+
+    /// Nothing more may arrive at the server: a ping from the client is the next thing it hears.
+    pub async fn nothing_reaches_the_server(&mut self) {
+        let Self { client, server, .. } = self;
+        client.passes(server, r#"{"jsonrpc":"2.0","id":"nothing","method":"ping"}"#).await;
+        server.passes(client, r#"{"jsonrpc":"2.0","id":"nothing","result":{}}"#).await;
+    }
+
+    /// Nothing more may arrive at the client.
+    pub async fn nothing_reaches_the_client(&mut self) {
+        let Self { client, server, .. } = self;
+        server.passes(client, r#"{"jsonrpc":"2.0","id":"nothing","method":"ping"}"#).await;
+        client.passes(server, r#"{"jsonrpc":"2.0","id":"nothing","result":{}}"#).await;
+    }
+
+    pub async fn ended(self) -> Ended {
+        tokio::time::timeout(PATIENCE, self.relay).await.expect("ends in time").unwrap()
+    }
+}
+
+pub fn quick() -> Limits {
+    Limits { grace: Duration::from_millis(300), flush: Duration::from_secs(2), ..Limits::default() }
+}
+
+pub fn call(id: &str, name: &str) -> String {
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"{name}","arguments":{{}}}}}}"#)
+}
+
+pub fn at<'a>(json: &'a Json, path: &[&str]) -> &'a Json {
+    path.iter().fold(json, |json, key| match key.parse::<usize>() {
+        Ok(index) => &json.as_array().expect("an array")[index],
+        Err(_) => json.get(key).unwrap_or_else(|| panic!("no {key} in {json:?}")),
+    })
+}
+
+pub fn text<'a>(json: &'a Json, path: &[&str]) -> &'a str {
+    at(json, path).as_str().expect("text")
+}

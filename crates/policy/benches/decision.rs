@@ -1,0 +1,189 @@
+//! One decision in process, beside bare Cedar with request validation on the same slice, in the same run.
+//!
+//! `cargo bench -p callgate-policy --bench decision`. Prints the best of several rounds for each, and ratios:
+//! the times depend on the machine, the ratios hardly. "bare" builds the same context from typed values,
+//! validates the request, and asks Cedar with the slice's own policies and a prebuilt entity store.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a bench, not a gate")]
+
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use callgate_core::gate::NOW;
+use callgate_core::{Call, Decision, Fact, Facts, Request, Timestamp, judge};
+use callgate_policy::{GateFiles, GateSnapshot, load};
+use cedar_policy::{Authorizer, Context, Entities, Entity, EntityUid, PolicySet, RestrictedExpression, Schema};
+
+const ROUNDS: usize = 15;
+const CALLS: usize = 2_000;
+
+struct World {
+    name: &'static str,
+    policies: usize,
+    agents: usize,
+    tools: usize,
+}
+
+const WORLDS: &[World] = &[
+    World { name: "10 policies", policies: 10, agents: 50, tools: 10 },
+    World { name: "1,000 policies", policies: 1_000, agents: 50, tools: 200 },
+    World { name: "10,000 policies", policies: 10_000, agents: 50, tools: 200 },
+    World { name: "10 policies, 10,000 agents, 2,000 tools", policies: 10, agents: 10_000, tools: 2_000 },
+];
+
+fn main() {
+    // `cargo test --benches` only wants to know that it runs.
+    let quick = std::env::args().any(|argument| argument == "--test");
+    let mut first: Option<[f64; 3]> = None;
+    println!("{:<42} {:>9} {:>9} {:>9} {:>9} | vs bare | vs 10", "", "bare", "allow", "deny", "many");
+    for world in WORLDS.iter().take(if quick { 1 } else { usize::MAX }) {
+        let started = Instant::now();
+        let snapshot = build(world);
+        let loading = started.elapsed();
+        let facts = facts();
+        let allowed: Vec<Call> = (0..64).map(|index| call(world, index, "10.00")).collect();
+        let denied: Vec<Call> = (0..64).map(|index| call(world, index, "99999.00")).collect();
+        let spread: Vec<Call> = (0..world.agents.min(10_000)).map(|index| call(world, index, "10.00")).collect();
+        assert!(allowed.iter().all(|call| judge(call, &facts, &snapshot).decision == Decision::Allow));
+        assert!(denied.iter().all(|call| judge(call, &facts, &snapshot).decision == Decision::Deny));
+        let bare = best(&bare_calls(), |(request, set, entities, schema)| {
+            let request = request(schema);
+            black_box(Authorizer::new().is_authorized(&request, set, entities));
+        });
+        let allow = best(&allowed, |call| drop(black_box(judge(call, &facts, &snapshot))));
+        let deny = best(&denied, |call| drop(black_box(judge(call, &facts, &snapshot))));
+        let many = best(&spread, |call| drop(black_box(judge(call, &facts, &snapshot))));
+        let small = first.get_or_insert([allow, deny, many]);
+        println!(
+            "{:<42} {bare:>7.2}us {allow:>7.2}us {deny:>7.2}us {many:>7.2}us |  {:>5.2}  | {:.2} {:.2} {:.2}  (loaded in {:.1} s)",
+            world.name,
+            allow / bare,
+            allow / small[0],
+            deny / small[1],
+            many / small[2],
+            loading.as_secs_f64(),
+        );
+    }
+}
+
+/// Microseconds of one call, the best round's mean.
+fn best<T>(inputs: &[T], run: impl Fn(&T)) -> f64 {
+    let round = || {
+        let started = Instant::now();
+        for index in 0..CALLS {
+            run(&inputs[index % inputs.len()]);
+        }
+        started.elapsed()
+    };
+    let _ = round();
+    let best = (0..ROUNDS).map(|_| round()).min().unwrap_or(Duration::MAX);
+    best.as_secs_f64() * 1e6 / CALLS as f64
+}
+
+/// Blueprints share the policies evenly; every policy names one blueprint and one tool.
+fn build(world: &World) -> GateSnapshot {
+    let blueprints = blueprints(world);
+    let mut policies = String::new();
+    for index in 0..world.policies {
+        let (blueprint, tool) = (index % blueprints, index / blueprints % world.tools);
+        let _ = writeln!(
+            policies,
+            "@id(\"p{index}\") permit (principal in Blueprint::\"b{blueprint}\", action == Action::\"s.t{tool}\", resource)
+             when {{ context.input.amount.lessThanOrEqual(decimal(\"{}.00\")) &&
+                     [\"a\", \"b\", \"c\", \"v{index}\"].contains(context.input.recipient) }};",
+            100 + index
+        );
+    }
+    let mut entities = String::new();
+    for index in 0..blueprints {
+        let _ = writeln!(entities, "[blueprint.b{index}]");
+    }
+    for index in 0..world.agents {
+        let _ = writeln!(entities, "[agent.a{index}]\nblueprint = \"b{}\"", index % blueprints);
+    }
+    let tools: Vec<String> = (0..world.tools)
+        .map(|index| {
+            format!(
+                r#"{{"name":"t{index}","inputSchema":{{"type":"object","properties":{{"amount":{{"type":"number"}},
+                "recipient":{{"type":"string"}}}},"required":["amount","recipient"],"additionalProperties":false}}}}"#
+            )
+        })
+        .collect();
+    let pin = format!(r#"{{"server":"s","tools":[{}]}}"#, tools.join(","));
+    let files =
+        GateFiles::from_texts([("policies/p.cedar", policies), ("entities.toml", entities), ("tools/s.json", pin)]);
+    match load(&files, &[NOW]) {
+        Ok(loaded) => loaded.snapshot,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn blueprints(world: &World) -> usize {
+    if world.policies <= 10 { 10 } else { 50 }
+}
+
+fn call(world: &World, index: usize, amount: &str) -> Call {
+    let agent = index % world.agents;
+    // Policies are dealt out blueprint by blueprint: tool 0 is there for all.
+    let text = format!(r#"{{"agent":"a{agent}","tool":"s.t0","arguments":{{"amount":{amount},"recipient":"a"}}}}"#);
+    let (agent, request) = Request::parse(text.as_bytes()).expect("a call");
+    Call::new(agent.expect("an agent"), request)
+}
+
+fn facts() -> Facts {
+    let mut facts = Facts::default();
+    facts.insert(NOW.path, Fact::Datetime(Timestamp::from_millis(1_795_386_614_007)));
+    facts
+}
+
+type Make = Box<dyn Fn(&Schema) -> cedar_policy::Request>;
+
+/// The same decision with nothing but Cedar.
+fn bare_calls() -> Vec<(Make, PolicySet, Entities, Schema)> {
+    let uid = |text: &str| text.parse::<EntityUid>().expect("a uid");
+    let schema = Schema::from_cedarschema_str(
+        r#"entity Blueprint; entity Server; entity Agent in [Blueprint] = {"blueprint": Blueprint}; action "s";
+           action "s.t0" in ["s"] appliesTo { principal: [Agent], resource: [Server], context: {
+             "env": {"now": datetime}, "input": {"amount": decimal, "recipient": String}, "common": {} } };"#,
+    )
+    .expect("a schema")
+    .0;
+    let set = r#"permit (principal in Blueprint::"b0", action == Action::"s.t0", resource)
+        when { context.input.amount.lessThanOrEqual(decimal("100.00")) && ["a", "b", "c", "v0"].contains(context.input.recipient) };"#;
+    let entities = Entities::from_entities(
+        [
+            Entity::new(
+                uid(r#"Agent::"a0""#),
+                [("blueprint".to_owned(), RestrictedExpression::new_entity_uid(uid(r#"Blueprint::"b0""#)))].into(),
+                [uid(r#"Blueprint::"b0""#)].into(),
+            )
+            .expect("an entity"),
+            Entity::with_uid(uid(r#"Blueprint::"b0""#)),
+            Entity::with_uid(uid(r#"Server::"s""#)),
+            Entity::new_no_attrs(uid(r#"Action::"s.t0""#), [uid(r#"Action::"s""#)].into()),
+        ],
+        None,
+    )
+    .expect("entities");
+    let (principal, action, resource) = (uid(r#"Agent::"a0""#), uid(r#"Action::"s.t0""#), uid(r#"Server::"s""#));
+    let make = move |schema: &Schema| {
+        let record = |pairs: Vec<(&str, RestrictedExpression)>| {
+            RestrictedExpression::new_record(pairs.into_iter().map(|(name, value)| (name.to_owned(), value))).expect("a record")
+        };
+        let pairs = [
+            ("env".to_owned(), record(vec![("now", RestrictedExpression::new_datetime("2026-11-22T22:30:14.007Z"))])),
+            (
+                "input".to_owned(),
+                record(vec![
+                    ("amount", RestrictedExpression::new_decimal("10.0000")),
+                    ("recipient", RestrictedExpression::new_string("a".to_owned())),
+                ]),
+            ),
+            ("common".to_owned(), record(vec![])),
+        ];
+        let context = Context::from_pairs(pairs).expect("a context");
+        cedar_policy::Request::new(principal.clone(), action.clone(), resource.clone(), context, Some(schema)).expect("valid")
+    };
+    vec![(Box::new(make), set.parse().expect("a policy"), entities, schema)]
+}

@@ -1,0 +1,211 @@
+//! The tool's own schema, enforced: patterns, limits, listed values, whatever the types do not say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use callgate_core::{Code, Reason};
+use callgate_text::{Json, Object};
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::{Draft, PatternOptions, Validator};
+use serde_json::Value;
+
+use super::plain::{Plain, size};
+use super::pointer::unescape;
+use super::shape::{Form, Record};
+
+/// How many pairs of a schema and a value one call may cost.
+const MAX_WORK: usize = 16_000_000;
+
+/// How large a compiled pattern may be that is matched against any text, in bytes.
+const LIGHT_PATTERN: usize = 1 << 15;
+
+/// How large a compiled pattern may be at all. Those above are not enforced.
+const HEAVY_PATTERN: usize = 1 << 20;
+
+/// How many bytes of text one call may hold if the schema has a heavy pattern.
+const MAX_HEAVY_TEXT: usize = 1 << 14;
+
+/// How many patterns a schema may have.
+const MAX_PATTERNS: usize = 64;
+
+/// How many reasons one call may be given.
+pub(super) const MAX_REASONS: usize = 8;
+
+/// A compiled schema. It needs no network, and its patterns take linear time.
+#[derive(Debug)]
+pub(super) struct Check {
+    validator: Validator,
+    nodes: usize,
+    heavy: bool,
+    unchecked: BTreeSet<String>,
+}
+
+/// What it takes to match a pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Weight {
+    Light,
+    Heavy,
+    /// No linear-time engine can, or not with so little memory.
+    Impossible,
+}
+
+impl Check {
+    /// Compiles `plain`; what the validator says if it cannot.
+    pub(super) fn compile(plain: &Plain) -> Result<Self, String> {
+        let mut weights: BTreeMap<String, Weight> = BTreeMap::new();
+        let schema = to_value(&plain.schema, &mut |pattern| {
+            let weight = match weights.get(pattern) {
+                Some(weight) => *weight,
+                None if weights.len() > MAX_PATTERNS => Weight::Impossible,
+                None => *weights.entry(pattern.to_owned()).or_insert(weigh(pattern)),
+            };
+            weight != Weight::Impossible
+        });
+        if weights.len() > MAX_PATTERNS {
+            return Err(format!("its input schema has more than {MAX_PATTERNS} patterns"));
+        }
+        let validator = compile(&schema, HEAVY_PATTERN)?;
+        let heavy = weights.values().any(|weight| *weight == Weight::Heavy);
+        let unchecked = weights.into_iter().filter(|(_, weight)| *weight == Weight::Impossible);
+        Ok(Self { validator, nodes: plain.nodes, heavy, unchecked: unchecked.map(|(pattern, _)| pattern).collect() })
+    }
+
+    /// Patterns that no linear-time engine can match, and that are therefore not enforced here.
+    pub(super) fn unchecked(&self) -> &BTreeSet<String> {
+        &self.unchecked
+    }
+
+    /// Why `arguments`, of the shape of `record`, do not match the schema.
+    pub(super) fn faults(&self, arguments: &Object, record: &Record) -> Vec<Reason> {
+        let values: usize = arguments.iter().map(|(_, value)| size(value)).sum();
+        if values.saturating_mul(self.nodes) > MAX_WORK {
+            return vec![Reason::new(
+                Code::InvalidArguments,
+                "the arguments hold more values than the gate will check",
+            )];
+        }
+        if self.heavy && arguments.iter().map(|(_, value)| text_bytes(value)).sum::<usize>() > MAX_HEAVY_TEXT {
+            return vec![Reason::new(
+                Code::InvalidArguments,
+                "the arguments hold more text than the tool's patterns allow to check",
+            )];
+        }
+        let value = members(arguments, &mut |_| true);
+        if self.validator.is_valid(&value) {
+            return Vec::new();
+        }
+        let errors = self.validator.iter_errors(&value);
+        let reasons: BTreeSet<_> = errors
+            .map(|error| {
+                let pointer = declared(record, error.instance_path().as_str());
+                let subject = if pointer.is_empty() {
+                    "the call".to_owned()
+                } else {
+                    format!("`{}`", pointer.trim_start_matches('/'))
+                };
+                Reason::new(Code::InvalidArguments, format!("{subject} {}", sentence(error.kind()))).about(pointer)
+            })
+            .collect();
+        match reasons.is_empty() {
+            true => vec![Reason::new(Code::InvalidArguments, "the arguments do not match the tool's schema")],
+            false => reasons.into_iter().take(MAX_REASONS).collect(),
+        }
+    }
+}
+
+fn weigh(pattern: &str) -> Weight {
+    let schema = serde_json::json!({ "pattern": pattern });
+    if compile(&schema, LIGHT_PATTERN).is_ok() {
+        Weight::Light
+    } else if compile(&schema, HEAVY_PATTERN).is_ok() {
+        Weight::Heavy
+    } else {
+        Weight::Impossible
+    }
+}
+
+fn compile(schema: &Value, pattern_size: usize) -> Result<Validator, String> {
+    jsonschema::options()
+        .with_draft(Draft::Draft202012)
+        .should_validate_formats(false)
+        .with_pattern_options(PatternOptions::regex().size_limit(pattern_size).dfa_size_limit(HEAVY_PATTERN))
+        .offline()
+        .build(schema)
+        .map_err(|error| format!("its schema cannot be compiled: {}", error.masked()))
+}
+
+/// What a keyword asks for. Says nothing of the argument; limits come from the pinned schema.
+fn sentence(kind: &ValidationErrorKind) -> String {
+    use ValidationErrorKind as Kind;
+    match kind {
+        Kind::Minimum { limit } => format!("is below the minimum {limit}"),
+        Kind::Maximum { limit } => format!("is above the maximum {limit}"),
+        Kind::ExclusiveMinimum { limit } => format!("is not above {limit}"),
+        Kind::ExclusiveMaximum { limit } => format!("is not below {limit}"),
+        Kind::MinLength { limit } => format!("is shorter than {limit} characters"),
+        Kind::MaxLength { limit } => format!("is longer than {limit} characters"),
+        Kind::MinItems { limit } => format!("has fewer than {limit} elements"),
+        Kind::MaxItems { limit } => format!("has more than {limit} elements"),
+        Kind::Enum { options } if options.as_array().is_some_and(|options| options.len() <= 8) => {
+            format!("is none of {options}")
+        }
+        Kind::Enum { .. } => "is none of the values that the tool lists".to_owned(),
+        Kind::Required { property } => format!("lacks {property}"),
+        other => format!("does not match the tool's schema (`{}`)", other.keyword()),
+    }
+}
+
+fn text_bytes(value: &Json) -> usize {
+    match value {
+        Json::String(text) => text.len(),
+        Json::Array(items) => items.iter().map(text_bytes).sum(),
+        Json::Object(members) => members.iter().map(|(name, value)| name.len() + text_bytes(value)).sum(),
+        Json::Null | Json::Bool(_) | Json::Number(_) => 0,
+    }
+}
+
+/// As much of `pointer` as names declared arguments: what lies in an opaque one is the caller's.
+fn declared(record: &Record, pointer: &str) -> String {
+    let mut known = String::new();
+    let mut members = Some(record);
+    let mut form: Option<&Form> = None;
+    for token in pointer.split('/').skip(1) {
+        form = match (form, members) {
+            (Some(Form::List { item, .. }), _) if token.bytes().all(|byte| byte.is_ascii_digit()) => Some(item),
+            (_, Some(record)) => record.members.get(&unescape(token)).map(|member| &member.shape.form),
+            _ => None,
+        };
+        let Some(found) = form else { break };
+        known.push('/');
+        known.push_str(token);
+        members = match found {
+            Form::Record(record) => Some(record),
+            _ => None,
+        };
+    }
+    known
+}
+
+/// For the validator. A string under `pattern` for which `keep` says no is left out.
+fn to_value(json: &Json, keep: &mut dyn FnMut(&str) -> bool) -> Value {
+    match json {
+        Json::Null => Value::Null,
+        Json::Bool(flag) => Value::Bool(*flag),
+        Json::Number(number) => match number.scaled(0) {
+            Some(integer) => Value::from(integer),
+            None => Value::from(number.as_f64()),
+        },
+        Json::String(text) => Value::String(text.clone()),
+        Json::Array(items) => items.iter().map(|item| to_value(item, keep)).collect(),
+        Json::Object(object) => members(object, keep),
+    }
+}
+
+fn members(object: &Object, keep: &mut dyn FnMut(&str) -> bool) -> Value {
+    object
+        .iter()
+        .filter_map(|(name, value)| match (name, value) {
+            ("pattern", Json::String(pattern)) if !keep(pattern) => None,
+            _ => Some((name.to_owned(), to_value(value, keep))),
+        })
+        .collect()
+}

@@ -1,0 +1,254 @@
+//! One policy, immutable, and how a call is judged by it.
+
+use std::sync::Arc;
+
+use callgate_core::seam::{Offer, Snapshot, Standing};
+use callgate_core::{AgentId, Call, Code, Evaluation, Facts, Reason, Satisfied, ServerName, ToolName};
+use callgate_text::{Digest, Json};
+use cedar_policy::{Authorizer, Context, Effect, Entities, EntityUid, Request};
+
+use crate::catalogue::{Action, Catalogue};
+use crate::config::Config;
+use crate::entities::{Declarations, Sort};
+use crate::explain;
+use crate::facts::FactPlan;
+use crate::index::Index;
+use crate::policies::Policy;
+use crate::population::{Agent, Population};
+use crate::slice::{Found, Slice};
+use crate::slots::Slots;
+use crate::value::Ancestors;
+
+/// A loaded gate directory.
+#[derive(Debug)]
+pub struct GateSnapshot {
+    pub(crate) digest: Digest,
+    pub(crate) config: Config,
+    pub(crate) declarations: Declarations,
+    pub(crate) facts: FactPlan,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) policies: Vec<Policy>,
+    pub(crate) index: Index,
+    pub(crate) population: Population,
+    pub(crate) ancestors: Ancestors,
+    pub(crate) authorizer: Authorizer,
+    pub(crate) slices: Slots<Slice>,
+    pub(crate) stages: Slots<Stage>,
+}
+
+/// What can be prepared before an agent calls a tool.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    pub(crate) slice: Arc<((usize, usize), Slice)>,
+    entities: Entities,
+}
+
+/// A call that is ready to be evaluated.
+pub(crate) struct Prepared<'a> {
+    pub(crate) agent: &'a Agent,
+    pub(crate) action: &'a Action,
+    pub(crate) stage: Arc<((usize, usize), Stage)>,
+    pub(crate) request: Request,
+    /// With the arguments' entities, if they have any.
+    entities: Option<Entities>,
+}
+
+impl Prepared<'_> {
+    pub(crate) fn entities(&self) -> &Entities {
+        self.entities.as_ref().unwrap_or(&self.stage.1.entities)
+    }
+
+    pub(crate) fn slice(&self) -> &Slice {
+        &self.stage.1.slice.1
+    }
+}
+
+impl GateSnapshot {
+    /// The settings of `callgate.toml`.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Whether the agent is declared, revoked or not.
+    pub fn knows(&self, agent: &AgentId) -> bool {
+        self.population.agent(agent).is_some()
+    }
+
+    /// All declared agents, sorted, each with whether it is revoked.
+    pub fn agents(&self) -> Vec<(AgentId, bool)> {
+        let mut agents: Vec<_> = self.population.agents().map(|agent| (agent.id.clone(), agent.revoked)).collect();
+        agents.sort();
+        agents
+    }
+
+    /// The agent whose process runs as this user, as `entities.toml` maps it.
+    pub fn agent_of_uid(&self, uid: u32) -> Option<&AgentId> {
+        self.population.by_user(uid)
+    }
+
+    /// The blueprints of an agent, at any depth, sorted.
+    pub fn blueprints(&self, agent: &AgentId) -> Vec<&str> {
+        self.declarations.ancestors(Sort::Agent, agent.as_str()).into_iter().collect()
+    }
+
+    /// The users in a group, sorted; `None` if there is no such group.
+    pub fn members(&self, group: &str) -> Option<Vec<&str>> {
+        Some(self.declarations.members(group)?.into_iter().collect())
+    }
+
+    /// The pinned tools, sorted, with the definition that is pinned.
+    pub fn tools(&self) -> Vec<(&ToolName, &Json)> {
+        self.catalogue.pins.values().flat_map(|pin| &pin.tools).collect()
+    }
+
+    /// The pinned servers, sorted.
+    pub fn servers(&self) -> Vec<&ServerName> {
+        self.catalogue.pins.keys().collect()
+    }
+
+    /// The ids of all policies, in order of file and place.
+    pub fn policies(&self) -> impl ExactSizeIterator<Item = &callgate_core::PolicyRef> {
+        self.policies.iter().map(|policy| &policy.at)
+    }
+
+    /// What can be said before policies are asked.
+    pub(crate) fn prepare(&self, call: &Call, facts: &Facts) -> Result<Prepared<'_>, Vec<Reason>> {
+        let refuse = |code: Code, message: String| Err(vec![Reason::new(code, message)]);
+        let Some(agent) = self.population.agent(call.agent()) else {
+            return refuse(Code::UnknownAgent, format!("agent {} is not declared", call.agent()));
+        };
+        if agent.revoked {
+            return refuse(Code::AgentRevoked, format!("agent {} is revoked", call.agent()));
+        }
+        let Some((place, action)) = self.catalogue.find(call.tool()) else {
+            return refuse(Code::UnknownTool, format!("no pinned tool is called {}", call.tool()));
+        };
+        if let (Some(pinned), Some(offered)) = (&action.pinned, call.offered())
+            && pinned != offered
+        {
+            let message = format!("the server offers another definition of {} than the pinned one", call.tool());
+            return refuse(Code::ToolChanged, message);
+        }
+        if let Some(missing) = facts.missing(self.facts.specs()) {
+            let message = format!("the declared fact {} was not established", missing.path);
+            return refuse(Code::Internal, message);
+        }
+        let lifted = action.kind.lift(call.arguments(), &self.ancestors)?;
+        let internal = |what: &str| vec![Reason::new(Code::Internal, what)];
+        let mut pairs = self.facts.context(facts).map_err(internal)?;
+        pairs.push(("input".to_owned(), lifted.input));
+        pairs.push(("common".to_owned(), lifted.common));
+        let context = Context::from_pairs(pairs).map_err(|_| internal("the context cannot be built"))?;
+        let (principal, resource) = (agent.uid.clone(), action.server.clone());
+        let request = Request::new(principal, action.uid.clone(), resource, context, Some(&self.catalogue.schema))
+            .map_err(|error| vec![Reason::new(Code::InvalidArguments, format!("the call does not fit the schema: {error}"))])?;
+        let stage = self.stage(agent, place, action);
+        let entities = match lifted.entities.is_empty() {
+            true => None,
+            false => {
+                let base = stage.1.entities.clone();
+                let all = base.add_entities(lifted.entities, None);
+                Some(all.map_err(|_| internal("the arguments name an entity twice"))?)
+            }
+        };
+        Ok(Prepared { agent, action, stage, request, entities })
+    }
+
+    /// The slice and the entities for an agent and an action.
+    pub(crate) fn stage(&self, agent: &Agent, place: usize, action: &Action) -> Arc<((usize, usize), Stage)> {
+        self.stages.get((agent.place, place), || {
+            let slice = self.slice(agent, place, action);
+            let entities = slice.1.stage(&self.population, &agent.uid, action);
+            Stage { slice, entities }
+        })
+    }
+
+    pub(crate) fn slice(&self, agent: &Agent, place: usize, action: &Action) -> Arc<((usize, usize), Slice)> {
+        self.slices.get((agent.class, place), || match self.population.class(agent.class) {
+            Some(class) => Slice::new(self, class, action),
+            None => Slice::of(Vec::new(), &self.policies),
+        })
+    }
+
+    /// What the policies of the slice say.
+    pub(crate) fn find(&self, prepared: &Prepared<'_>) -> Found {
+        let (request, entities) = (&prepared.request, prepared.entities());
+        prepared.slice().evaluate(&self.authorizer, &self.policies, request, entities)
+    }
+
+    /// What follows for `judge`.
+    pub(crate) fn conclude(&self, prepared: &Prepared<'_>, found: &Found) -> Evaluation {
+        let satisfied = |places: &[usize]| places.iter().filter_map(|place| self.satisfied(*place)).collect::<Vec<_>>();
+        let (permits, forbids) = (satisfied(&found.permits), satisfied(&found.forbids));
+        let errors: Vec<_> = found
+            .errors
+            .iter()
+            .map(|(place, error)| {
+                let policy = self.policies.get(*place).map(|policy| policy.at.clone());
+                let unknown = || callgate_core::PolicyRef { id: "?".into(), at: "?".into() };
+                (policy.unwrap_or_else(unknown), error.clone())
+            })
+            .collect();
+        let closed = !errors.is_empty() || forbids.iter().any(|forbid| forbid.approval.is_none());
+        if closed || !permits.is_empty() {
+            return Evaluation::Evaluated { permits, forbids, errors, nearest: None };
+        }
+        let mut in_scope = self.permits_in(prepared.slice()).peekable();
+        if in_scope.peek().is_none() {
+            let (tool, agent) = (&prepared.action.name, &prepared.agent.id);
+            let message = format!("tool not permitted: no policy permits {tool} to agent {agent}");
+            return Evaluation::Refused(vec![Reason::new(Code::NotPermitted, message)]);
+        }
+        let nearest = explain::nearest(in_scope, &prepared.request, prepared.entities());
+        Evaluation::Evaluated { permits, forbids, errors, nearest }
+    }
+
+    pub(crate) fn permits_in<'a>(&'a self, slice: &'a Slice) -> impl Iterator<Item = &'a Policy> {
+        let policies = slice.places.iter().filter_map(|place| self.policies.get(*place));
+        policies.filter(|policy| policy.parsed.effect == Effect::Permit)
+    }
+
+    fn satisfied(&self, place: usize) -> Option<Satisfied> {
+        let policy = self.policies.get(place)?;
+        let annotations = &policy.parsed.annotations;
+        Some(Satisfied {
+            policy: policy.at.clone(),
+            code: annotations.code,
+            message: annotations.message.clone(),
+            approval: annotations.approval.clone(),
+            disclose: annotations.disclose,
+        })
+    }
+
+    /// Whether a policy may name this entity: it is declared, or of a type whose entities need no declaration.
+    pub(crate) fn may_name(&self, uid: &EntityUid) -> bool {
+        let kind = uid.type_name().to_string();
+        match kind.as_str() {
+            "Action" => self.catalogue.declares(uid.id().unescaped()),
+            "Server" => self.catalogue.pins.keys().any(|server| server.as_str() == uid.id().unescaped()),
+            _ if Sort::ALL.iter().any(|sort| sort.type_name() == kind) => self.population.knows(uid),
+            _ => true,
+        }
+    }
+}
+
+impl Snapshot for GateSnapshot {
+    fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    fn evaluate(&self, call: &Call, facts: &Facts) -> Evaluation {
+        match self.prepare(call, facts) {
+            Err(reasons) => Evaluation::Refused(reasons),
+            Ok(prepared) => self.conclude(&prepared, &self.find(&prepared)),
+        }
+    }
+
+    fn trace(&self, call: &Call, facts: &Facts) -> Json {
+        crate::trace::trace(self, call, facts)
+    }
+
+    fn standing(&self, agent: &AgentId, server: &ServerName, offers: &[Offer]) -> Vec<Standing> {
+        crate::standing::standing(self, agent, server, offers)
+    }
+}

@@ -1,0 +1,165 @@
+//! What `policy check` refuses and what it remarks, each with its place.
+
+use callgate_policy::{Rule, Severity};
+
+use crate::support::{refused, try_gate, warned};
+
+#[test]
+fn every_error_has_its_place() {
+    let error = try_gate("\n\n@id(\"x\")\n@idd(\"y\")\npermit (principal, action, resource);").expect_err("refused");
+    let finding = &error.findings()[0];
+    assert_eq!((finding.rule, &*finding.file, finding.line), (Rule::BadAnnotation, "policies/p.cedar", Some(4)));
+    assert!(finding.help.is_some());
+    let shown = callgate_policy::render(error.findings(), false);
+    assert!(shown.contains("@idd") && shown.contains("policies/p.cedar") || shown.contains("unknown annotation"), "{shown}");
+
+    let error = try_gate("permit (principal, action, resource);\nforbid (principal, action == Action::\"bank.pay\", resource)\nwhen { context.input.nothing == 1 };").expect_err("refused");
+    assert_eq!((error.findings()[0].rule, error.findings()[0].line), (Rule::Invalid, Some(3)));
+
+    let error = try_gate("permit (principal, action, resource)\nwhen { 1 == };").expect_err("refused");
+    assert_eq!((error.findings()[0].rule, error.findings()[0].line), (Rule::Syntax, Some(2)));
+}
+
+#[test]
+fn annotations_carry_exactly_one_known_string() {
+    for bad in [
+        "@note(\"x\") permit (principal, action, resource);",
+        "@id permit (principal, action, resource);",
+        "@id(\"\") permit (principal, action, resource);",
+        "@id(\"  \") permit (principal, action, resource);",
+        "@id(\"a#b\") permit (principal, action, resource);",
+        "@deny(\"forbidden\") permit (principal, action, resource);",
+        "@deny(\"nonsense\") forbid (principal, action, resource);",
+        "@deny(\"permitted\") forbid (principal, action, resource);",
+        "@quorum(\"2\") permit (principal, action, resource);",
+        "@channel(\"pager\") permit (principal, action, resource);",
+        "@approval(\"oncall\") @quorum(\"0\") permit (principal, action, resource);",
+        "@approval(\"oncall\") @quorum(\"two\") permit (principal, action, resource);",
+        "@approval(\"nobody\") permit (principal, action, resource);",
+        "@disclose(\"all\") permit (principal, action, resource);",
+        "@message(\"a\u{202e}b\") permit (principal, action, resource);",
+        "@opaque(\"nothing\") permit (principal, action == Action::\"bank.pay\", resource);",
+        "@opaque(\"data\") forbid (principal, action == Action::\"fs.blob\", resource);",
+    ] {
+        assert_eq!(refused(bad), [Rule::BadAnnotation], "{bad}");
+    }
+    for good in [
+        "@id(\"a\") @deny(\"rate_exceeded\") @message(\"m\") @review(\"2027-01-01\") forbid (principal, action, resource);",
+        "@approval(\"oncall\") @quorum(\"1\") @channel(\"pager\") @disclose(\"code\") permit (principal, action == Action::\"bank.pay\", resource);",
+    ] {
+        assert_eq!(refused(good), [], "{good}");
+    }
+}
+
+#[test]
+fn duplicates_and_templates_are_refused() {
+    assert_eq!(refused("@id(\"a\") permit (principal, action, resource); @id(\"a\") forbid (principal, action, resource);"), [Rule::DuplicateId]);
+    assert_eq!(refused("forbid (principal, action, resource); forbid (principal, action, resource);"), [Rule::DuplicateId]);
+    assert_eq!(refused("permit (principal == ?principal, action, resource);"), [Rule::Template]);
+    assert_eq!(refused("permit (principal, action, resource)"), [Rule::Syntax], "a forgotten semicolon drops nothing");
+    assert_eq!(refused("permit (principal, action, resource);;"), [Rule::Syntax]);
+}
+
+#[test]
+fn opaque_arguments_must_be_acknowledged() {
+    let blob = |annotation: &str, action: &str| format!("{annotation} permit (principal in Blueprint::\"staff\", {action}, resource);");
+    assert_eq!(refused(&blob("", "action == Action::\"fs.blob\"")), [Rule::OpaqueArgument]);
+    assert_eq!(refused(&blob("", "action in Action::\"fs\"")), [Rule::OpaqueArgument]);
+    assert_eq!(refused(&blob("", "action")), [Rule::OpaqueArgument]);
+    assert_eq!(refused(&blob("@opaque(\"data\")", "action == Action::\"fs.blob\"")), []);
+    assert_eq!(refused(&blob("@opaque(\" data \")", "action")), []);
+    assert_eq!(refused(&blob("", "action == Action::\"bank.prompts/get\"")), [Rule::OpaqueArgument]);
+    assert_eq!(refused(&blob("", "action in Action::\"bank\"")), [], "methods that the head does not name need none");
+}
+
+#[test]
+fn contradictions_are_refused() {
+    let pay = |condition: &str| format!("permit (principal in Blueprint::\"finance\", action == Action::\"bank.pay\", resource) {condition};");
+    for impossible in [
+        "when { context.input.recipient == \"a\" && context.input.recipient == \"b\" }",
+        "when { context.input.recipient == \"a\" } unless { context.input.recipient == \"a\" }",
+        "when { [\"a\", \"b\"].contains(context.input.recipient) && context.input.recipient == \"c\" }",
+        "when { context.env.risk > 5 && context.env.risk <= 5 }",
+        "when { context.env.risk > 5 } when { 3 > context.env.risk }",
+        "unless { context.env.risk < 5 || context.env.risk >= 5 }",
+        "when { context.input.amount.greaterThan(decimal(\"5.0\")) && context.input.amount.lessThan(decimal(\"5.0001\")) }",
+        "when { context.env.risk == 7 && context.env.risk < 7 }",
+    ] {
+        assert!(refused(&pay(impossible)).contains(&Rule::Impossible), "{impossible}");
+    }
+    for possible in [
+        "when { context.env.risk > 5 && context.env.risk <= 6 }",
+        "when { context.input.amount.greaterThan(decimal(\"5.0\")) && context.input.amount.lessThan(decimal(\"5.0002\")) }",
+        "when { context.input.recipient == \"a\" || context.input.recipient == \"b\" }",
+        "when { [\"a\", \"b\"].contains(context.input.recipient) && context.input.recipient != \"a\" }",
+    ] {
+        assert_eq!(refused(&pay(possible)), [], "{possible}");
+    }
+}
+
+#[test]
+fn advice_does_not_keep_a_gate_from_loading() {
+    for (policies, expected) in [
+        ("permit (principal, action, resource);", vec![Rule::UnboundedPermit]),
+        ("permit (principal in Blueprint::\"finance\", action == Action::\"bank.pay\", resource);", vec![Rule::DangerousPermit]),
+        ("permit (principal in Blueprint::\"finance\", action in Action::\"destructive\", resource);", vec![Rule::DangerousPermit]),
+        ("permit (principal in Blueprint::\"finance\", action == Action::\"bank.balance\", resource);", vec![]),
+        ("@approval(\"oncall\") permit (principal in Blueprint::\"finance\", action == Action::\"bank.pay\", resource);", vec![]),
+        ("@approval(\"oncall\") @quorum(\"2\") permit (principal in Blueprint::\"finance\", action == Action::\"bank.pay\", resource);", vec![Rule::NoApprovers]),
+        (
+            "forbid (principal, action == Action::\"mail.send\", resource) when { context.common.to in Domain::\"evil.example\" };",
+            vec![Rule::NamedDestination],
+        ),
+        (
+            "permit (principal in Blueprint::\"staff\", action == Action::\"bank.balance\", resource);
+             permit (principal in Blueprint::\"finance\", action == Action::\"bank.balance\", resource) when { context.env.night };",
+            vec![Rule::Covered],
+        ),
+        (
+            "forbid (principal, action in Action::\"bank\", resource);
+             forbid (principal == Agent::\"f1\", action == Action::\"bank.pay\", resource);",
+            vec![Rule::Covered],
+        ),
+        (
+            "permit (principal in Blueprint::\"finance\", action == Action::\"bank.balance\", resource);
+             permit (principal in Blueprint::\"staff\", action == Action::\"bank.balance\", resource) when { context.env.night };",
+            vec![],
+        ),
+        (
+            "permit (principal in Blueprint::\"staff\", action == Action::\"bank.balance\", resource);
+             forbid (principal in Blueprint::\"finance\", action == Action::\"bank.balance\", resource) when { context.env.night };",
+            vec![],
+        ),
+    ] {
+        assert_eq!(warned(policies), expected, "{policies}");
+    }
+}
+
+#[test]
+fn of_two_that_cover_each_other_one_is_reported() {
+    let loaded = try_gate(
+        "@id(\"a\") permit (principal, action == Action::\"bank.balance\", resource);
+         @id(\"b\") permit (principal is Agent, action in [Action::\"bank.balance\"], resource);",
+    )
+    .expect("loaded");
+    assert_eq!(loaded.findings.len(), 1);
+    assert_eq!(loaded.findings[0].line, Some(2));
+    assert_eq!(loaded.findings[0].severity(), Severity::Warning);
+}
+
+#[test]
+fn values_that_can_never_match_are_refused() {
+    for path in ["/workspace/", "/workspace/../etc"] {
+        let policy = format!("forbid (principal, action == Action::\"fs.write\", resource) unless {{ context.input.path in Path::\"{path}\" }};");
+        assert_eq!(refused(&policy), [Rule::Misspelt], "{path}");
+    }
+}
+
+#[test]
+fn all_rules_are_told_apart() {
+    let mut texts: Vec<_> = Rule::ALL.iter().map(|rule| rule.as_str()).collect();
+    texts.sort_unstable();
+    texts.dedup();
+    assert_eq!(texts.len(), Rule::ALL.len());
+    assert!(Rule::ALL.iter().all(|rule| !rule.meaning().is_empty()));
+}

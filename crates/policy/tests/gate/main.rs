@@ -1,0 +1,15 @@
+//! Gates from texts: what they decide, what they refuse to load, and how they change.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod decisions;
+mod determinism;
+mod entities;
+mod explanation;
+mod files;
+mod footguns;
+mod lints;
+mod reload;
+mod standing;
+mod support;
+mod testing;

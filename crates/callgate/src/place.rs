@@ -65,6 +65,15 @@ impl State {
     }
 }
 
+/// The socket of the running gate. Who names it needs neither the gate directory nor its state: an agent's
+/// side may see none of them.
+pub(crate) fn socket(place: &Place) -> Result<PathBuf> {
+    match &place.socket {
+        Some(socket) => Ok(socket.clone()),
+        None => State::of(place).map(|state| state.socket),
+    }
+}
+
 fn make(path: &Path, mode: u32) -> Result<()> {
     let made = DirBuilder::new().recursive(true).mode(mode).create(path);
     made.with_context(|| format!("cannot make the directory {}", path.display()))?;

@@ -77,7 +77,7 @@ impl ToolType {
             }
         })?;
         let record = settle::settle(name, Rough::of(&plain.schema), overlay)?;
-        let check = Check::compile(&plain).map_err(error)?;
+        let check = Check::compile(&plain, &record).map_err(error)?;
         Ok(Self { opaque: record.opaque(), optional: record.optional(), record, check })
     }
 

@@ -13,7 +13,7 @@ use callgate_identity::Token;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::Place;
-use crate::place::State;
+use crate::place;
 
 pub(crate) async fn run(
     server: &str,
@@ -23,9 +23,8 @@ pub(crate) async fn run(
     command: Vec<OsString>,
 ) -> Result<ExitCode> {
     let server = server.parse().context("--server")?;
-    let state = State::of(place)?;
     let token = credential.map(|path| Token::read(path).with_context(|| path.display().to_string())).transpose()?;
-    let gate = Client::new(state.socket(), token.map(|token| token.secret().to_owned()));
+    let gate = Client::new(place::socket(place)?, token.map(|token| token.secret().to_owned()));
     if let Err(error) = gate.connect().await {
         // The door opens all the same: every call is denied with this reason until a gate runs.
         eprintln!("callgate: {error}");

@@ -81,9 +81,7 @@ impl Catalog {
     pub(super) async fn refresh(&self, kind: OfferKind, own: &Own, to_server: &Outbox, limits: &Limits) {
         let Some(shelf) = self.shelf(kind) else { return };
         let failures = shelf.state().failures;
-        if !shelf.state().stale {
-            return;
-        }
+        // First the lock, then the look: while somebody lists, what is known is not what is offered.
         let _one_at_a_time = shelf.refresh.lock().await;
         {
             let mut state = shelf.state();

@@ -36,6 +36,8 @@ pub(super) struct Check {
     validator: Validator,
     nodes: usize,
     heavy: bool,
+    /// Whatever has the tool's types also matches its schema.
+    implied: bool,
     unchecked: BTreeSet<String>,
 }
 
@@ -49,8 +51,8 @@ enum Weight {
 }
 
 impl Check {
-    /// Compiles `plain`; what the validator says if it cannot.
-    pub(super) fn compile(plain: &Plain) -> Result<Self, String> {
+    /// Compiles `plain`, of which policy sees `record`; what the validator says if it cannot.
+    pub(super) fn compile(plain: &Plain, record: &Record) -> Result<Self, String> {
         let mut weights: BTreeMap<String, Weight> = BTreeMap::new();
         let schema = to_value(&plain.schema, &mut |pattern| {
             let weight = match weights.get(pattern) {
@@ -66,7 +68,9 @@ impl Check {
         let validator = compile(&schema, HEAVY_PATTERN)?;
         let heavy = weights.values().any(|weight| *weight == Weight::Heavy);
         let unchecked = weights.into_iter().filter(|(_, weight)| *weight == Weight::Impossible);
-        Ok(Self { validator, nodes: plain.nodes, heavy, unchecked: unchecked.map(|(pattern, _)| pattern).collect() })
+        let unchecked = unchecked.map(|(pattern, _)| pattern).collect();
+        let implied = record.opaque().is_empty() && only_types(&plain.schema);
+        Ok(Self { validator, nodes: plain.nodes, heavy, implied, unchecked })
     }
 
     /// Patterns that no linear-time engine can match, and that are therefore not enforced here.
@@ -74,8 +78,16 @@ impl Check {
         &self.unchecked
     }
 
+    /// Whether the schema accepts `arguments`, asked of the validator alone.
+    pub(super) fn accepts(&self, arguments: &Object) -> bool {
+        self.validator.is_valid(&members(arguments, &mut |_| true))
+    }
+
     /// Why `arguments`, of the shape of `record`, do not match the schema.
     pub(super) fn faults(&self, arguments: &Object, record: &Record) -> Vec<Reason> {
+        if self.implied {
+            return Vec::new();
+        }
         let values: usize = arguments.iter().map(|(_, value)| size(value)).sum();
         if values.saturating_mul(self.nodes) > MAX_WORK {
             return vec![Reason::new(
@@ -110,6 +122,19 @@ impl Check {
             false => reasons.into_iter().take(MAX_REASONS).collect(),
         }
     }
+}
+
+/// Whether a schema says nothing but what lifting checks by itself.
+fn only_types(schema: &Json) -> bool {
+    let Json::Object(keywords) = schema else { return false };
+    keywords.iter().all(|(keyword, value)| match keyword {
+        "type" | "required" | "format" => true,
+        "items" => only_types(value),
+        // Undeclared members are refused whatever this says.
+        "additionalProperties" => true,
+        "properties" => value.as_object().is_some_and(|members| members.iter().all(|(_, member)| only_types(member))),
+        _ => false,
+    })
 }
 
 fn weigh(pattern: &str) -> Weight {

@@ -91,7 +91,10 @@ impl Reader {
 
     fn form<'a>(&mut self, form: &'a Form, value: &'a Json, at: &At<'_>) -> Option<Node<'a>> {
         self.values += 1;
-        if self.values > MAX_VALUES || self.reasons.len() >= MAX_REASONS {
+        if self.reasons.len() >= MAX_REASONS {
+            return None;
+        }
+        if self.values > MAX_VALUES {
             return self.refuse(&At::Top, "holds more values than policy looks at");
         }
         match (form, value) {

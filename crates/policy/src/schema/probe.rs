@@ -23,7 +23,7 @@ pub enum Probed {
 /// Maps the tool `definition` and lifts `arguments`.
 ///
 /// # Errors
-/// A broken invariant: Cedar refused the generated schema, or the lifted request or entities.
+/// A broken invariant: Cedar refused the generated schema or what was lifted, or the tool's schema did.
 pub fn probe(definition: &[u8], arguments: &[u8], overlay: &Overlay) -> Result<Probed, String> {
     let Ok(Json::Object(arguments)) = Json::parse(arguments) else { return Ok(Probed::NotJson) };
     let Ok(definition) = Json::parse(definition) else { return Ok(Probed::NotJson) };
@@ -40,6 +40,9 @@ pub fn probe(definition: &[u8], arguments: &[u8], overlay: &Overlay) -> Result<P
     let uid = |text: &str| text.parse::<EntityUid>().map_err(|error| error.to_string());
     let named = Ancestors::collect([uid(r#"Path::"/workspace""#)?, uid(r#"Path::".""#)?, uid(r#"Domain::"com""#)?]);
     let Ok(lifted) = tool.lift(Some(&arguments), &named) else { return Ok(Probed::Refused) };
+    if !tool.check.accepts(&arguments) {
+        return Err("lifted, though the tool's schema refuses it".to_owned());
+    }
     let context = Context::from_pairs([("input".to_owned(), lifted.input), ("common".to_owned(), lifted.common)])
         .map_err(|error| error.to_string())?;
     let action = uid(&format!("Action::{:?}", name.as_str()))?;

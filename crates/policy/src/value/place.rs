@@ -1,6 +1,6 @@
 //! A value, and what it is inside of.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{Entity, EntityUid, RestrictedExpression};
 
@@ -106,7 +106,7 @@ impl Place {
 
     /// Adds this entity, and those that its attributes name.
     pub(crate) fn collect(self, entities: &mut BTreeMap<EntityUid, Entity>) -> Result<(), Fault> {
-        let parents: HashSet<_> = self.within.into_iter().collect();
+        let parents = self.within.into_iter().collect();
         let entity = match self.link {
             None => Entity::new_no_attrs(self.uid.clone(), parents),
             Some(link) => {

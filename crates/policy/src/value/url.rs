@@ -40,10 +40,9 @@ impl Url {
         if parsed.scheme() != scheme || scheme == "file" {
             return Err(Fault("is not a URL with a host, such as https://example.com/"));
         }
-        if let Some(found) = parsed.domain().or_else(|| parsed.host_str()) {
-            if Host::parse(found).as_ref() != Ok(&host) || (port.is_some() && parsed.port_or_known_default() != port) {
-                return Err(Fault("is a URL that parsers read differently"));
-            }
+        let same_host = parsed.host_str().map(Host::parse) == Some(Ok(host.clone()));
+        if !same_host || (port.is_some() && parsed.port_or_known_default() != port) {
+            return Err(Fault("is a URL that parsers read differently"));
         }
         let tail = parsed.as_str().get(parsed[..url::Position::BeforePath].len()..).unwrap_or_default();
         let shown = parsed.port().map(|port| format!(":{port}")).unwrap_or_default();

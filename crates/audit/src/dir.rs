@@ -79,6 +79,11 @@ impl LogDir {
             DirBuilder::new().recursive(true).mode(mode).create(&path).map_err(AuditError::io(&path))?;
         }
         let _lock = self.lock()?;
+        if self.checkpoint_path().exists() {
+            // Somebody else was faster.
+            return Ok(());
+        }
+        sync_parent(&self.root).map_err(AuditError::io(&self.root))?;
         let origin = self.root.join("origin");
         if !origin.exists() {
             write_new(&origin, format!("{}\n", self.origin).as_bytes()).map_err(AuditError::io(&origin))?;

@@ -38,18 +38,35 @@ const MAX_ROW: usize = 64 << 20;
 pub struct Rows {
     /// The whole rows.
     pub rows: Vec<Disclosure>,
-    /// How many bytes they take; the rest of the file is not rows.
+    /// How many bytes were read; the rest of the file is not rows.
     pub read: usize,
+    /// How many rows among them were damaged and left out.
+    pub damaged: u64,
 }
 
-/// Reads the rows of a disclosure file, up to the first that is torn or damaged. Never panics.
+/// Reads the rows of a disclosure file, up to one that is torn. One that is damaged, with a whole one behind it,
+/// is left out. Never panics.
 pub fn parse_disclosures(bytes: &[u8]) -> Rows {
     let mut rows = Rows::default();
-    while let Some((row, length)) = bytes.get(rows.read..).and_then(parse_row) {
-        rows.rows.push(row);
-        rows.read += length;
+    loop {
+        let rest = bytes.get(rows.read..).unwrap_or_default();
+        if let Some((row, length)) = parse_row(rest) {
+            rows.rows.push(row);
+            rows.read += length;
+        } else if let Some(length) = row_length(rest).filter(|length| rest.get(*length..).and_then(parse_row).is_some())
+        {
+            rows.damaged += 1;
+            rows.read += length;
+        } else {
+            return rows;
+        }
     }
-    rows
+}
+
+/// How long the row at the start of `bytes` says that it is.
+fn row_length(bytes: &[u8]) -> Option<usize> {
+    let length = usize::try_from(u32::from_be_bytes(*bytes.first_chunk()?)).ok()?;
+    (length <= MAX_ROW).then_some(length + 12)
 }
 
 fn parse_row(bytes: &[u8]) -> Option<(Disclosure, usize)> {
@@ -222,6 +239,8 @@ impl Store {
             return Ok(0);
         }
         self.open = None;
+        // The file has another length now: there is no place to go back to.
+        self.appended.clear();
         if kept.is_empty() {
             fs::remove_file(&path)?;
             self.unsynced.remove(&path);

@@ -37,7 +37,9 @@ pub(crate) struct Engine {
     pub(crate) segment: Option<OpenSegment>,
     /// The latest time that the log has seen.
     pub(crate) latest: Timestamp,
-    pub(crate) lock: Lock,
+    /// Held by both threads, until the last has ended.
+    #[expect(dead_code, reason = "kept, not read")]
+    pub(crate) lock: Arc<Lock>,
 }
 
 /// Why a batch could not be written.
@@ -74,7 +76,7 @@ impl Drop for Farewell {
 }
 
 impl Engine {
-    pub(crate) fn run(mut self) -> Lock {
+    pub(crate) fn run(mut self) {
         let _farewell = Farewell(Arc::clone(&self.shared));
         loop {
             match self.shared.next_work() {
@@ -82,26 +84,35 @@ impl Engine {
                 Work::Last(folded) => {
                     self.commit(Vec::new(), folded);
                     self.seal();
-                    return self.lock;
+                    return;
                 }
-                Work::Dead => return self.lock,
+                Work::Dead => return,
             }
         }
     }
 
     fn commit(&mut self, waiting: Vec<Pending>, folded: Vec<Folded>) {
-        let mut batch = self.own_records(folded);
+        let latest = self.latest;
+        let mut batch = self.own_records(&folded);
         batch.extend(waiting);
         let batch = self.refuse_below_floor(batch);
-        match self.write(&batch) {
-            Ok(()) => self.acknowledge(batch),
+        let written = match self.write(&batch) {
+            Ok(()) => {
+                self.acknowledge(batch);
+                true
+            }
             Err(Failure::Broken(why)) => self.broken(batch, &why),
             Err(Failure::Full) => self.write_in_reserve(batch),
+        };
+        if !written {
+            // What the log had to say itself was not said; it is said with the next batch.
+            self.latest = latest;
+            self.shared.inbox().lanes.put_back(folded);
         }
     }
 
     /// What the log itself has to say before the next records.
-    fn own_records(&mut self, folded: Vec<Folded>) -> Vec<Pending> {
+    fn own_records(&mut self, folded: &[Folded]) -> Vec<Pending> {
         let now = self.shared.options.time.wall();
         let tolerance = i64::try_from(self.shared.options.clock_tolerance.as_millis()).unwrap_or(i64::MAX);
         let mut records = Vec::new();
@@ -112,8 +123,8 @@ impl Engine {
         }
         self.latest = self.latest.max(now);
         for folded in folded {
-            let agent = match folded.lane {
-                Lane::Agent(agent) => Some(agent),
+            let agent = match &folded.lane {
+                Lane::Agent(agent) => Some(agent.clone()),
                 Lane::Operator | Lane::Unrecognised => None,
             };
             let details = vec![("records", count(folded.records)), ("bytes", count(folded.bytes))];
@@ -157,8 +168,9 @@ impl Engine {
         operator
     }
 
-    /// The disk is full: agents are refused, and the operator's records get the reserve.
-    fn write_in_reserve(&mut self, batch: Vec<Pending>) {
+    /// The disk is full: agents are refused, and the operator's records get the reserve. `false` if they could not
+    /// be written either.
+    fn write_in_reserve(&mut self, batch: Vec<Pending>) -> bool {
         {
             let mut status = self.shared.status();
             status.refusing_agents = true;
@@ -167,19 +179,26 @@ impl Engine {
         let (operator, agents) = Shared::split(batch);
         refuse(agents, "the log's disk is full");
         if operator.is_empty() {
-            return;
+            return true;
         }
         let _ = fs::remove_file(self.shared.dir.reserve_path());
         match self.write(&operator) {
-            Ok(()) => self.acknowledge(operator),
-            Err(Failure::Full) => refuse(operator, "the log's disk is full"),
+            Ok(()) => {
+                self.acknowledge(operator);
+                true
+            }
+            Err(Failure::Full) => {
+                refuse(operator, "the log's disk is full");
+                false
+            }
             Err(Failure::Broken(why)) => self.broken(operator, &why),
         }
     }
 
-    fn broken(&mut self, batch: Vec<Pending>, why: &str) {
+    fn broken(&mut self, batch: Vec<Pending>, why: &str) -> bool {
         self.shared.poison(why);
         refuse(batch, why);
+        false
     }
 
     fn acknowledge(&mut self, batch: Vec<Pending>) {

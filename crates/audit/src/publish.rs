@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::checkpoint::Checkpoint;
-use crate::dir::replace;
+use crate::dir::{Lock, replace};
 use crate::error::AuditError;
 use crate::note::Note;
 use crate::shared::Shared;
@@ -21,6 +21,9 @@ pub(crate) struct Publisher {
     pub(crate) cursor: Cursor,
     pub(crate) tree: TileTree,
     pub(crate) published: u64,
+    /// Held by both threads, until the last has ended.
+    #[expect(dead_code, reason = "kept, not read")]
+    pub(crate) lock: Arc<Lock>,
 }
 
 impl Publisher {

@@ -148,6 +148,16 @@ impl Lanes {
         folded
     }
 
+    /// Puts back what could not be counted in the log after all.
+    pub(crate) fn put_back(&mut self, folded: Vec<Folded>) {
+        for one in folded {
+            let waiting = self.lanes.entry(one.lane).or_default();
+            self.folding += usize::from(waiting.folded_records == 0);
+            waiting.folded_records = waiting.folded_records.saturating_add(one.records);
+            waiting.folded_bytes = waiting.folded_bytes.saturating_add(one.bytes);
+        }
+    }
+
     /// Takes everything that waits, to refuse it.
     pub(crate) fn drain(&mut self) -> Vec<Pending> {
         self.turn.clear();

@@ -9,7 +9,7 @@ use callgate_core::seam::{Later, Log, LogError};
 use callgate_core::{Entry, Kind, Timestamp};
 use callgate_text::Json;
 
-use crate::dir::{Lock, LogDir};
+use crate::dir::LogDir;
 use crate::disclosure::{GROUP, Store};
 use crate::engine::{Engine, OpenSegment, append_own, make_reserve};
 use crate::erase::{Erased, Selector};
@@ -34,7 +34,7 @@ pub struct Writer {
 }
 
 struct Threads {
-    engine: JoinHandle<Lock>,
+    engine: JoinHandle<()>,
     publisher: JoinHandle<()>,
 }
 
@@ -54,7 +54,7 @@ impl Writer {
     /// [`AuditError::InUse`] if another process has it, [`AuditError::Tampered`] if it contradicts itself or its
     /// checkpoint, [`AuditError`] otherwise.
     pub fn open(dir: &LogDir, options: WriterOptions) -> Result<Self, AuditError> {
-        let lock = dir.lock()?;
+        let lock = Arc::new(dir.lock()?);
         let keys = Keys::load(dir)?;
         let recovered = recover(dir)?;
         let size = recovered.tree.size();
@@ -96,13 +96,14 @@ impl Writer {
             chain: recovered.chain,
             segment,
             latest: recovered.last_at.unwrap_or(Timestamp::from_millis(i64::MIN)),
-            lock,
+            lock: Arc::clone(&lock),
         };
         let publisher = Publisher {
             shared: Arc::clone(&shared),
             published: recovered.checkpoint.size,
             cursor: recovered.cursor,
             tree: recovered.tree,
+            lock,
         };
         let spawn = |name: &str| std::thread::Builder::new().name(name.to_owned());
         let threads = Threads {
@@ -244,14 +245,13 @@ impl Writer {
         };
         self.shared.inbox().closing = true;
         self.shared.wake.notify_all();
-        let lock = threads.engine.join();
+        let written = threads.engine.join();
         self.shared.publishing.stop();
-        let published = threads.publisher.join();
-        // Only now, when nothing writes any more, another process may.
-        drop(lock);
+        // With the second thread the lock goes: nothing writes any more, so another process may.
+        let published = threads.publisher.join().and(written);
         let status = self.status();
         match (published, status.poisoned, status.last_error) {
-            (Err(_), _, _) => Err(AuditError::Unavailable("the log's publisher failed".to_owned())),
+            (Err(_), _, _) => Err(AuditError::Unavailable("the log's writer failed".to_owned())),
             (_, Some(why), _) => Err(AuditError::Unavailable(why)),
             (_, _, Some(why)) if status.checkpoint_size < status.durable_size => Err(AuditError::Unavailable(why)),
             _ => Ok(()),

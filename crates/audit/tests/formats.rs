@@ -71,7 +71,11 @@ fn proof() -> (Vec<u8>, Vec<u8>, Vec<VerifierKey>) {
     writer.stop().unwrap();
     let reader = Reader::open(&log.dir);
     let evidence = reader.evidence(7, &["argument:1"]).unwrap();
-    (reader.prove(7).unwrap().proof.to_string().into_bytes(), evidence.to_json().canonical(), log.dir.trusted_keys().unwrap())
+    (
+        reader.prove(7).unwrap().proof.to_string().into_bytes(),
+        evidence.to_json().canonical(),
+        log.dir.trusted_keys().unwrap(),
+    )
 }
 
 #[test]

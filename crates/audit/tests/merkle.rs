@@ -111,7 +111,8 @@ fn every_small_tree_agrees_with_another_implementation() {
         assert_eq!((frontier.root(), root(&mut nodes, size).unwrap()), (expected, expected));
         for index in 0..size {
             let proof = inclusion_proof(&mut nodes, index, size).unwrap();
-            let theirs: Vec<Hash> = tlog::prove_record(size, index, &theirs).unwrap().iter().map(|hash| hash.0).collect();
+            let theirs: Vec<Hash> =
+                tlog::prove_record(size, index, &theirs).unwrap().iter().map(|hash| hash.0).collect();
             assert_eq!(proof, theirs, "inclusion of {index} in {size}");
             assert!(verify_inclusion(&proof, index, size, &nodes.0[usize::try_from(index).unwrap()], &expected));
         }

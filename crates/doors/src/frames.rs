@@ -39,7 +39,7 @@ impl Splitter {
 
     /// Takes bytes from the front of `input` up to the end of one line; yields it if it ended there.
     pub fn take(&mut self, input: &mut &[u8]) -> Option<Frame> {
-        let end = input.iter().position(|byte| *byte == b'\n');
+        let end = memchr::memchr(b'\n', input);
         let (part, rest) = input.split_at(end.unwrap_or(input.len()));
         self.keep(part);
         *input = rest.get(usize::from(end.is_some())..).unwrap_or_default();

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use callgate_text::Digest;
 
-
 use crate::policies::{Fault, Parsed};
 
 type Verdicts = Arc<[Fault]>;

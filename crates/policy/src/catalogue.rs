@@ -1,7 +1,7 @@
 //! Every action that a call can be: the pinned tools and MCP's own methods, their groups, and the Cedar
 //! schema that follows from them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -50,7 +50,7 @@ pub(crate) struct Action {
 #[derive(Debug)]
 pub(crate) struct Catalogue {
     actions: Vec<Action>,
-    by_name: HashMap<ToolName, usize>,
+    by_name: BTreeMap<ToolName, usize>,
     members: BTreeMap<String, Vec<usize>>,
     prelude: String,
     pub(crate) schema: Schema,
@@ -104,7 +104,7 @@ impl Catalogue {
         for group in CAPABILITIES.iter().copied().chain(METHODS.iter().map(|method| method.name)) {
             members.insert(group.to_owned(), Vec::new());
         }
-        let mut by_name = HashMap::new();
+        let mut by_name = BTreeMap::new();
         for (index, action) in actions.iter().enumerate() {
             if by_name.insert(action.name.clone(), index).is_some() {
                 let message = format!("{} is both a tool and a method of the protocol", action.name);
@@ -157,14 +157,13 @@ impl Catalogue {
     /// Everything of it that can change a verdict.
     pub(crate) fn to_json(&self) -> Json {
         let actions = self.actions.iter().map(|action| {
-            let members = [
-                ("declaration", Json::from(action.declaration.as_str())),
-                ("pinned", Json::from(action.pinned)),
-            ];
+            let members =
+                [("declaration", Json::from(action.declaration.as_str())), ("pinned", Json::from(action.pinned))];
             (action.name.as_str(), Json::object(members))
         });
         let pins = self.pins.iter().map(|(server, pin)| {
-            let list = |digests: &BTreeSet<Digest>| Json::Array(digests.iter().map(|digest| Json::from(*digest)).collect());
+            let list =
+                |digests: &BTreeSet<Digest>| Json::Array(digests.iter().map(|digest| Json::from(*digest)).collect());
             let members = [
                 ("instructions", Json::from(pin.instructions)),
                 ("prompts", list(&pin.prompts)),

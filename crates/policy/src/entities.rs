@@ -268,7 +268,8 @@ impl Declared {
             let fault = |message: &str| (span.clone(), format!("`{}` {message}", clip(key)));
             match (sort, key) {
                 (_, key) if sort.parents_key() == Some(key) => {
-                    declared.parents = strings(value.get_ref()).ok_or_else(|| fault("must be a name or a list of names"))?;
+                    declared.parents =
+                        strings(value.get_ref()).ok_or_else(|| fault("must be a name or a list of names"))?;
                 }
                 (Sort::Agent, "uid") => {
                     let uid = match value.get_ref() {

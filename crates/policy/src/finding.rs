@@ -96,7 +96,7 @@ rules! {
     DuplicateId = "duplicate_id", Error;
     /// The permit covers an argument that policy cannot see. Say so with `@opaque("name, …")`.
     OpaqueArgument = "opaque_argument", Error;
-    /// The forbid holds only if an optional argument is present: leaving it out slips past. Write `unless`.
+    /// The forbid tests the value of an optional argument, so that leaving it out slips past. Write `unless`.
     OptionalInForbid = "optional_in_forbid", Error;
     /// Arithmetic can overflow, and an erring policy denies every call it covers. Meters deliver finished numbers.
     Arithmetic = "arithmetic", Error;

@@ -28,7 +28,9 @@ pub fn init(dir: &Path) -> Result<Vec<&'static str>, LoadError> {
     let there: Vec<Finding> = FILES
         .iter()
         .filter(|(path, _)| dir.join(path).symlink_metadata().is_ok())
-        .map(|(path, _)| Finding::new(Rule::UnexpectedFile, *path, "exists already").help("choose a directory without a gate"))
+        .map(|(path, _)| {
+            Finding::new(Rule::UnexpectedFile, *path, "exists already").help("choose a directory without a gate")
+        })
         .collect();
     if !there.is_empty() {
         return Err(there.into());

@@ -38,6 +38,6 @@ pub use init::{init, starter};
 pub use load::{Loaded, load};
 pub use schema::{Additional, Kind, Lifted, Overlay, Probed, SchemaError, ToolType, probe};
 pub use snapshot::GateSnapshot;
-pub use testing::{Coverage, TestReport, TestResult, run_tests};
 pub use store::{Monotonic, Store};
+pub use testing::{Coverage, TestReport, TestResult, run_tests};
 pub use value::{Ancestors, value_entity_types};

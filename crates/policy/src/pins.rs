@@ -37,7 +37,7 @@ impl Pin {
         let mut findings = Vec::new();
         for (path, text) in files.below(FOLDER) {
             match Self::parse(path, text) {
-                Err(finding) => findings.push(finding),
+                Err(finding) => findings.push(*finding),
                 Ok(pin) => match pins.iter().find(|other| other.server == pin.server) {
                     Some(other) => {
                         let message = format!("server {} is pinned in {} already", pin.server, other.file);
@@ -50,10 +50,10 @@ impl Pin {
         if findings.is_empty() { Ok(pins) } else { Err(findings.into()) }
     }
 
-    fn parse(path: &str, text: &Arc<str>) -> Result<Self, Finding> {
+    fn parse(path: &str, text: &Arc<str>) -> Result<Self, Box<Finding>> {
         let document = Json::parse_within(text.as_bytes(), MAX_BYTES)
-            .map_err(|error| Finding::new(Rule::BadJson, path, error.to_string()))?;
-        let fault = |message: String| Finding::new(Rule::BadPin, path, message).help(SHAPE);
+            .map_err(|error| Box::new(Finding::new(Rule::BadJson, path, error.to_string())))?;
+        let fault = |message: String| Box::new(Finding::new(Rule::BadPin, path, message).help(SHAPE));
         let Json::Object(mut document) = document else {
             return Err(fault("expected an object".to_owned()));
         };

@@ -1,6 +1,6 @@
 //! The declared entities as Cedar sees them, and who shares slices with whom.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use callgate_core::AgentId;
 use cedar_policy::{Entities, Entity, EntityUid, Schema};
@@ -33,7 +33,7 @@ pub(crate) struct Class {
 /// All declared entities.
 #[derive(Debug, Default)]
 pub(crate) struct Population {
-    agents: HashMap<AgentId, Agent>,
+    agents: BTreeMap<AgentId, Agent>,
     users: BTreeMap<u32, AgentId>,
     pub(crate) classes: Vec<Class>,
     known: BTreeMap<EntityUid, Known>,
@@ -126,20 +126,25 @@ impl Population {
         self.known.contains_key(uid)
     }
 
-    /// `starts` and every entity that can be reached from them, each once, in order.
-    pub(crate) fn closure<'a>(&'a self, starts: impl Iterator<Item = &'a EntityUid>) -> Vec<Entity> {
+    /// `starts` and every declared entity that can be reached from them, each once, and what else they name.
+    pub(crate) fn closure<'a>(
+        &'a self,
+        starts: impl Iterator<Item = &'a EntityUid>,
+    ) -> (Vec<Entity>, BTreeSet<&'a EntityUid>) {
         let mut reached: BTreeSet<&EntityUid> = BTreeSet::new();
         let mut open: Vec<&EntityUid> = starts.collect();
-        let mut found = Vec::new();
+        let (mut found, mut others) = (Vec::new(), BTreeSet::new());
         while let Some(uid) = open.pop() {
-            if let Some(known) = self.known.get(uid)
-                && reached.insert(uid)
-            {
-                found.push(known.entity.clone());
-                open.extend(&known.next);
+            match self.known.get(uid) {
+                None => drop(others.insert(uid)),
+                Some(known) if reached.insert(uid) => {
+                    found.push(known.entity.clone());
+                    open.extend(&known.next);
+                }
+                Some(_) => {}
             }
         }
-        found
+        (found, others)
     }
 
     /// Every entity that an attribute or parent of a declared entity names, value types among them.

@@ -47,6 +47,7 @@ pub(crate) const METHODS: &[Method] = &[
     },
     Method { name: READ, properties: &[("uri", "string")], required: &["uri"], opaque: &[] },
     Method { name: "resources/subscribe", properties: &[("uri", "string")], required: &["uri"], opaque: &[] },
+    Method { name: "resources/unsubscribe", properties: &[("uri", "string")], required: &["uri"], opaque: &[] },
     Method { name: "roots/list", properties: &[], required: &[], opaque: &[] },
     Method {
         name: "sampling/createMessage",

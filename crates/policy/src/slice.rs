@@ -1,14 +1,15 @@
 //! The policies that can apply to one kind of agent and one action, and the entities that they can reach.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use cedar_policy::{AuthorizationError, Authorizer, Effect, Entities, Entity, EntityUid, PolicySet, Request};
 
 use crate::catalogue::Action;
 use crate::policies::Policy;
-use crate::population::{Class, Population};
+use crate::population::Class;
 use crate::snapshot::GateSnapshot;
+use crate::value::{Value, ValueType};
 
 /// A slice of the policy set.
 #[derive(Debug)]
@@ -50,13 +51,22 @@ impl Slice {
     }
 
     /// The entities that a call of this agent and action can reach, its arguments aside.
-    pub(crate) fn stage(&self, population: &Population, agent: &EntityUid, action: &Action) -> Entities {
-        let mut entities: Vec<Entity> = population.closure(std::iter::once(agent).chain(&self.literals));
-        entities.push(action.entity.clone());
-        entities.push(Entity::with_uid(action.server.clone()));
+    pub(crate) fn stage(&self, snapshot: &GateSnapshot, agent: &EntityUid, action: &Action) -> Entities {
+        let (declared, others) = snapshot.population.closure(std::iter::once(agent).chain(&self.literals));
+        let mut entities: BTreeMap<EntityUid, Entity> = BTreeMap::new();
+        for uid in others {
+            if let Some((_, named)) = uid.id().unescaped().parse().ok().and_then(|name| snapshot.catalogue.find(&name))
+                && named.uid == *uid
+            {
+                entities.insert(uid.clone(), named.entity.clone());
+            }
+            place(snapshot, uid, &mut entities);
+        }
+        let own = [action.entity.clone(), Entity::with_uid(action.server.clone())];
+        entities.extend(declared.into_iter().chain(own).map(|entity| (entity.uid(), entity)));
         // Uids are there once and blueprints have no cycles, so that this cannot fail; if it did, `in` would
         // find nothing, and attributes would be errors, which deny.
-        Entities::from_entities(entities, None).unwrap_or_else(|_| Entities::empty())
+        Entities::from_entities(entities.into_values(), None).unwrap_or_else(|_| Entities::empty())
     }
 
     pub(crate) fn evaluate(
@@ -103,3 +113,17 @@ impl Slice {
         })
     }
 }
+
+/// A path, host, URL or mailbox that a policy or an attribute names is inside of what holds it, as an
+/// argument would be.
+fn place(snapshot: &GateSnapshot, uid: &EntityUid, entities: &mut BTreeMap<EntityUid, Entity>) {
+    let kinds = [ValueType::Path, ValueType::Host, ValueType::Url, ValueType::Mailbox];
+    let Some(kind) = kinds.into_iter().find(|kind| kind.as_str() == uid.type_name().basename()) else { return };
+    if let Ok(value) = Value::read(kind, uid.id().unescaped(), None) {
+        // What cannot be read was reported as misspelt when the gate was loaded.
+        let _ = snapshot.ancestors.place(&value, &BTreeSet::new()).collect(entities);
+    }
+}
+
+#[cfg(test)]
+mod tests;

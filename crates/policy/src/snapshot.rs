@@ -141,13 +141,15 @@ impl GateSnapshot {
         let context = Context::from_pairs(pairs).map_err(|_| internal("the context cannot be built"))?;
         let (principal, resource) = (agent.uid.clone(), action.server.clone());
         let request = Request::new(principal, action.uid.clone(), resource, context, Some(&self.catalogue.schema))
-            .map_err(|error| vec![Reason::new(Code::InvalidArguments, format!("the call does not fit the schema: {error}"))])?;
+            .map_err(|error| {
+                vec![Reason::new(Code::InvalidArguments, format!("the call does not fit the schema: {error}"))]
+            })?;
         let stage = self.stage(agent, place, action);
         let entities = match lifted.entities.is_empty() {
             true => None,
             false => {
-                let base = stage.1.entities.clone();
-                let all = base.add_entities(lifted.entities, None);
+                // An argument may be a value that a policy names, too; then it is inside at least as much.
+                let all = stage.1.entities.clone().upsert_entities(lifted.entities, None);
                 Some(all.map_err(|_| internal("the arguments name an entity twice"))?)
             }
         };
@@ -158,7 +160,7 @@ impl GateSnapshot {
     pub(crate) fn stage(&self, agent: &Agent, place: usize, action: &Action) -> Arc<((usize, usize), Stage)> {
         self.stages.get((agent.place, place), || {
             let slice = self.slice(agent, place, action);
-            let entities = slice.1.stage(&self.population, &agent.uid, action);
+            let entities = slice.1.stage(self, &agent.uid, action);
             Stage { slice, entities }
         })
     }

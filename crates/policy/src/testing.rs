@@ -139,7 +139,8 @@ impl Case {
 }
 
 fn read(path: &str, text: &Arc<str>, specs: &[FactSpec]) -> Result<Vec<Case>, Vec<Finding>> {
-    let document = DeTable::parse(text).map_err(|error| crate::config::toml_fault(path, text, &error).findings().to_vec())?;
+    let document =
+        DeTable::parse(text).map_err(|error| crate::config::toml_fault(path, text, &error).findings().to_vec())?;
     let mut cases = Vec::new();
     let mut findings = Vec::new();
     for (key, value) in document.get_ref() {
@@ -192,9 +193,7 @@ fn case(
     if !["allow", "deny", "escalate"].contains(&expect.as_str()) {
         return Err((place, "`expect` is \"allow\", \"deny\" or \"escalate\"".to_owned()));
     }
-    let code = text("code")?.map(|(code, place)| {
-        code.parse::<Code>().map_err(|error| (place, error.to_string()))
-    });
+    let code = text("code")?.map(|(code, place)| code.parse::<Code>().map_err(|error| (place, error.to_string())));
     let call = match text("call")? {
         Some((bytes, place)) => {
             if ["agent", "tool", "session", "arguments"].iter().any(|key| table.contains_key(*key)) {
@@ -205,9 +204,8 @@ fn case(
         None => {
             let (agent, agent_at) = needed("agent")?;
             let (tool, tool_at) = needed("tool")?;
-            let session = text("session")?.map(|(session, place)| {
-                session.parse::<SessionId>().map_err(|error| (place, error.to_string()))
-            });
+            let session = text("session")?
+                .map(|(session, place)| session.parse::<SessionId>().map_err(|error| (place, error.to_string())));
             let agent = agent.parse::<AgentId>().map_err(|error| (agent_at, error.to_string()))?;
             let tool = tool.parse::<ToolName>().map_err(|error| (tool_at, error.to_string()))?;
             let arguments = match table.get("arguments") {

@@ -12,11 +12,8 @@ use crate::snapshot::{GateSnapshot, Prepared};
 /// `{call, policy, facts, agent?, action?, context?, policies?, refused?, verdict}`.
 pub(crate) fn trace(snapshot: &GateSnapshot, call: &Call, facts: &Facts) -> Json {
     let verdict = judge(call, facts, snapshot);
-    let mut members = vec![
-        ("call", Json::from(call.digest())),
-        ("policy", Json::from(snapshot.digest)),
-        ("facts", facts.to_json()),
-    ];
+    let mut members =
+        vec![("call", Json::from(call.digest())), ("policy", Json::from(snapshot.digest)), ("facts", facts.to_json())];
     match snapshot.prepare(call, facts) {
         Err(reasons) => {
             members.push(("refused", Json::Array(reasons.iter().map(Reason::to_json).collect())));

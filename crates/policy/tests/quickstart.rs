@@ -14,7 +14,8 @@ fn the_quickstart_passes_check_and_its_own_tests() {
     let files = GateFiles::read(quickstart()).unwrap_or_else(|error| panic!("{}", render(error.findings(), false)));
     let loaded = load(&files, &[NOW]).unwrap_or_else(|error| panic!("{}", render(error.findings(), false)));
     assert!(loaded.findings.is_empty(), "{}", render(&loaded.findings, false));
-    let report = run_tests(&loaded.snapshot, &files).unwrap_or_else(|error| panic!("{}", render(error.findings(), false)));
+    let report =
+        run_tests(&loaded.snapshot, &files).unwrap_or_else(|error| panic!("{}", render(error.findings(), false)));
     for result in &report.results {
         assert!(result.passed(), "{}: {:?}", result.name, result.failures);
     }

@@ -9,6 +9,9 @@ use std::sync::{Arc, Mutex};
 
 use callgate_audit::{Disk, LogFile, Storage};
 
+/// Bytes and where they belong.
+type Write = (u64, Vec<u8>);
+
 /// What is to go wrong. Shared with the files.
 #[derive(Debug)]
 pub struct Faults {
@@ -27,7 +30,7 @@ pub struct Faults {
     /// The mutant: a sync that does nothing.
     pub no_sync: bool,
     /// What was written and not synced, by file.
-    unsynced: Mutex<BTreeMap<PathBuf, Vec<(u64, Vec<u8>)>>>,
+    unsynced: Mutex<BTreeMap<PathBuf, Vec<Write>>>,
     /// Writers cannot get beyond this while it is held.
     pub gate: Mutex<()>,
 }
@@ -95,8 +98,17 @@ impl LogFile for FaultyFile {
             }
             return Ok(());
         }
-        if self.faults.volatile && self.path.extension().is_some_and(|extension| extension == "wal" || extension == "new") && offset > 0 {
-            self.faults.unsynced.lock().expect("whole").entry(self.path.with_extension("wal")).or_default().push((offset, bytes.to_vec()));
+        if self.faults.volatile
+            && self.path.extension().is_some_and(|extension| extension == "wal" || extension == "new")
+            && offset > 0
+        {
+            self.faults
+                .unsynced
+                .lock()
+                .expect("whole")
+                .entry(self.path.with_extension("wal"))
+                .or_default()
+                .push((offset, bytes.to_vec()));
             return Ok(());
         }
         self.inner.write_at(bytes, offset)
@@ -110,7 +122,9 @@ impl LogFile for FaultyFile {
         if self.faults.no_sync {
             return Ok(());
         }
-        for (offset, bytes) in self.faults.unsynced.lock().expect("whole").remove(&self.path.with_extension("wal")).unwrap_or_default() {
+        for (offset, bytes) in
+            self.faults.unsynced.lock().expect("whole").remove(&self.path.with_extension("wal")).unwrap_or_default()
+        {
             self.inner.write_at(&bytes, offset)?;
         }
         self.inner.sync()

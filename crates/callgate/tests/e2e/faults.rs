@@ -63,7 +63,8 @@ fn p06_a_full_disk_denies_and_loses_nothing() {
     let _serve = house.serve();
     let (code, verified) = house.json(&["audit", "verify"], b"");
     assert_eq!(code, 0, "{verified}");
-    assert!(verified["size"].as_u64().is_some_and(|size| size >= allowed), "{verified}");
+    let whole = verified["size"].as_u64().zip(verified["unsigned"].as_u64());
+    assert!(whole.is_some_and(|(signed, unsigned)| signed + unsigned >= allowed), "{verified}");
     assert_eq!(house.json(&["decide"], CALL).0, 0, "a gate with room again works again");
 }
 
@@ -123,7 +124,7 @@ fn a_saved_checkpoint_shows_a_rolled_back_log() {
     crate::house::copy(&house.state(), &house.path().join("earlier"));
     assert_eq!(house.json(&["decide"], CALL).0, 0);
     let saved = house.path().join("saved");
-    fs::copy(house.state().join("log/checkpoint"), &saved).expect("saves");
+    fs::copy(house.state().join("log/public/checkpoint"), &saved).expect("saves");
     let verify = |house: &House| {
         let saved = saved.to_str().expect("utf-8");
         house.run(&["audit", "verify", "--checkpoint", saved], b"").status.code()

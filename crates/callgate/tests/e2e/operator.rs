@@ -79,7 +79,7 @@ fn p07_a_revoked_credential_is_refused_on_the_next_call() {
     let _serve = house.serve();
     let client = house.client("support-1");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let mut decide = || {
+    let decide = || {
         let (_, request) = Request::parse(br#"{"tool":"desk.read_ticket","arguments":{"id":"T-1"}}"#).expect("a call");
         runtime.block_on(client.decide(Ok(request)))
     };

@@ -21,10 +21,10 @@ fn traced(inject: Option<&str>) -> String {
     let house = House::quickstart();
     let (token, trace, journal) = (house.token("support-1"), house.path().join("trace"), house.path().join("journal"));
     let script = r#"
-        "$0" serve "$1" --state "$2" >/dev/null 2>&1 &
+        "$0" serve "$1" --state "$2" >/dev/null 2>&1 & gate=$!
         while [ ! -S "$2/run/gate.sock" ]; do sleep 0.05; done
         "$0" mcp --server desk --gate "$1" --state "$2" --credential "$3" -- "$0" demo-server desk --journal "$4"
-        kill %1; wait"#;
+        kill $gate; wait"#;
     let mut command = Command::new("strace");
     command.args(["-f", "-qq", "-s", "20000", "-e", "trace=write,writev,pwrite64,pwritev,fdatasync,fsync,sendto,sendmsg"]);
     if let Some(inject) = inject {

@@ -146,7 +146,8 @@ fn clients_that_negotiate_agree_on_an_era() {
 fn p03_an_unknown_credential_is_told_so() {
     let Some(plan) = Plan::load("time") else { return };
     let gated = Gated::new("time", &plan);
-    std::fs::write(&gated.credential, "callgate_forged").expect("writable");
+    // A real credential, but another gate's.
+    std::fs::copy(House::quickstart().token("support-1"), &gated.credential).expect("writable");
     for client in [Client::Python, Client::TypeScript, Client::TypeScriptLegacy] {
         let through = plan.play(client, &gated.command(plan.command()), false);
         let call = plan.steps().iter().position(|step| step["do"] == json!("call")).expect("a call");

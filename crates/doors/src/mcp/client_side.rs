@@ -11,7 +11,7 @@ use crate::outbox::Gone;
 
 use super::actions::{self, Action, Method, TOLD_BY_CLIENT, TaskMethod};
 use super::decided::{self, Question, Turns};
-use super::inflight::{Asked, Cancelled, Released};
+use super::inflight::{Asked, Cancelled};
 use super::replies::{self, DENIED, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR};
 use super::session::Session;
 use super::{Fault, Id, Message, Refused, Shape};
@@ -176,27 +176,28 @@ async fn response(session: &Arc<Session>, message: Message, id: Option<Id>, dige
     let Some(entry) = id.and_then(|id| session.asked_back.answer(&id)) else {
         return session.counters.stray_answers();
     };
-    let result = message.json.get("result").cloned();
-    let message = match (&entry.asked, &result) {
+    let outcome = outcome(&message);
+    let known = match (&entry.asked, message.json.get("result")) {
         (Asked::Decided { task: true, .. }, Some(result)) => {
             session.tasks_back.learn(result);
-            message
+            None
         }
-        (Asked::Task(TaskMethod::List), Some(result)) => match session.tasks_back.only_known(result) {
-            None => message,
-            Some(known) => message.with("result", known),
-        },
-        _ => message,
+        (Asked::Task(TaskMethod::List), Some(result)) => session.tasks_back.only_known(result),
+        _ => None,
+    };
+    let message = match known {
+        None => message,
+        Some(known) => message.with("result", known),
     };
     let _ = session.to_server.send(message.bytes).await;
-    finish(session, entry.released, result.as_ref(), digest).await;
+    session.report(entry.released, outcome, Some(digest)).await;
 }
 
-/// Reports an answered call.
-pub(super) async fn finish(session: &Session, released: Option<Released>, result: Option<&Json>, digest: Digest) {
+/// How a call ended, by its answer.
+pub(super) fn outcome(answer: &Message) -> Outcome {
+    let result = answer.json.get("result");
     let failed = result.is_none_or(|result| result.get("isError").and_then(Json::as_bool) == Some(true));
-    let outcome = if failed { Outcome::Error } else { Outcome::Ok };
-    session.report(released, outcome, Some(digest)).await;
+    if failed { Outcome::Error } else { Outcome::Ok }
 }
 
 impl Session {

@@ -273,8 +273,10 @@ impl Refused {
 /// the other three stand in strings.
 fn without_line_ends(line: Vec<u8>) -> Vec<u8> {
     let body = line.strip_suffix(b"\r").unwrap_or(&line);
-    let ends = |window: &[u8]| matches!(window, [0xE2, 0x80, 0xA8 | 0xA9] | [0xC2, 0x85, _] | [_, 0xC2, 0x85]);
-    if !body.contains(&b'\r') && !body.windows(3).any(ends) {
+    let is_end = |at: usize| {
+        matches!(body.get(at..), Some([b'\r', ..] | [0xC2, 0x85, ..] | [0xE2, 0x80, 0xA8 | 0xA9, ..]))
+    };
+    if !memchr::memchr3_iter(b'\r', 0xC2, 0xE2, body).any(is_end) {
         return line;
     }
     let text = String::from_utf8_lossy(body);

@@ -11,7 +11,7 @@ use crate::frames::{Frame, Frames};
 use crate::outbox::Gone;
 
 use super::actions::{self, Method, TOLD_BY_SERVER, TaskMethod};
-use super::client_side::{cancelled_id, finish};
+use super::client_side::{cancelled_id, outcome};
 use super::decided::{self, Question, Turns};
 use super::inflight::{Asked, Busy, Cancelled};
 use super::inspect::{inspect, inspected};
@@ -93,7 +93,7 @@ async fn answer(session: &Session, message: Message, id: Id, digest: Digest) -> 
         session.counters.stray_answers();
         return Ok(());
     };
-    let result = message.json.get("result").cloned();
+    let outcome = outcome(&message);
     let bytes = match treated(session, &entry.asked, message).await {
         Ok(message) => message.bytes,
         Err(reason) => {
@@ -102,7 +102,7 @@ async fn answer(session: &Session, message: Message, id: Id, digest: Digest) -> 
         }
     };
     let sent = session.to_client.send(bytes).await;
-    finish(session, entry.released, result.as_ref(), digest).await;
+    session.report(entry.released, outcome, Some(digest)).await;
     sent
 }
 

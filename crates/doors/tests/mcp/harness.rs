@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 /// What the gate was asked.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Event {
+pub(crate) enum Event {
     Decided(Request),
     Faulty(String),
     Completed(String, Outcome, bool),
@@ -23,12 +23,12 @@ pub enum Event {
 
 /// Allows everything but tools whose name holds `forbidden`; `evil` definitions are quarantined,
 /// `hidden` ones hidden.
-pub struct FakeGate {
-    pub events: Mutex<Vec<Event>>,
+pub(crate) struct FakeGate {
+    pub(crate) events: Mutex<Vec<Event>>,
     /// Decisions wait here, if there are no permits.
-    pub decisions: Semaphore,
-    pub observe: bool,
-    pub gone: bool,
+    pub(crate) decisions: Semaphore,
+    pub(crate) observe: bool,
+    pub(crate) gone: bool,
 }
 
 impl Default for FakeGate {
@@ -38,11 +38,11 @@ impl Default for FakeGate {
 }
 
 impl FakeGate {
-    pub fn events(&self) -> Vec<Event> {
+    pub(crate) fn events(&self) -> Vec<Event> {
         self.events.lock().unwrap().clone()
     }
 
-    pub fn decided(&self) -> Vec<Request> {
+    pub(crate) fn decided(&self) -> Vec<Request> {
         let decided = |event| match event {
             Event::Decided(request) => Some(request),
             _ => None,
@@ -50,7 +50,7 @@ impl FakeGate {
         self.events().into_iter().filter_map(decided).collect()
     }
 
-    pub fn completed(&self) -> Vec<Outcome> {
+    pub(crate) fn completed(&self) -> Vec<Outcome> {
         let completed = |event| match event {
             Event::Completed(_, outcome, _) => Some(outcome),
             _ => None,
@@ -131,9 +131,9 @@ impl Operations for FakeGate {
 }
 
 /// One end of a pipe, line by line.
-pub struct End {
+pub(crate) struct End {
     reader: BufReader<ReadHalf<DuplexStream>>,
-    pub writer: Option<WriteHalf<DuplexStream>>,
+    pub(crate) writer: Option<WriteHalf<DuplexStream>>,
 }
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -144,17 +144,17 @@ impl End {
         Self { reader: BufReader::new(reader), writer: Some(writer) }
     }
 
-    pub async fn say(&mut self, line: &str) {
+    pub(crate) async fn say(&mut self, line: &str) {
         self.say_bytes(format!("{line}\n").as_bytes()).await;
     }
 
-    pub async fn say_bytes(&mut self, bytes: &[u8]) {
+    pub(crate) async fn say_bytes(&mut self, bytes: &[u8]) {
         let writer = self.writer.as_mut().expect("open");
         tokio::time::timeout(PATIENCE, writer.write_all(bytes)).await.expect("takes what is said").expect("open");
     }
 
     /// The next line, without its end; `None` at the end.
-    pub async fn try_hear(&mut self) -> Option<String> {
+    pub(crate) async fn try_hear(&mut self) -> Option<String> {
         let mut line = Vec::new();
         let read = self.reader.read_until(b'\n', &mut line);
         let count = tokio::time::timeout(PATIENCE, read).await.expect("something is said in time").expect("open");
@@ -164,43 +164,43 @@ impl End {
         })
     }
 
-    pub async fn hear(&mut self) -> String {
+    pub(crate) async fn hear(&mut self) -> String {
         self.try_hear().await.expect("not the end")
     }
 
-    pub async fn hear_json(&mut self) -> Json {
+    pub(crate) async fn hear_json(&mut self) -> Json {
         Json::parse_within(self.hear().await.as_bytes(), 64 << 20).unwrap()
     }
 
     /// Says something and expects it at the other end, byte for byte.
-    pub async fn passes(&mut self, other: &mut Self, line: &str) {
+    pub(crate) async fn passes(&mut self, other: &mut Self, line: &str) {
         self.say(line).await;
         assert_eq!(other.hear().await, line);
     }
 
-    pub async fn hang_up(&mut self) {
+    pub(crate) async fn hang_up(&mut self) {
         if let Some(mut writer) = self.writer.take() {
             writer.shutdown().await.unwrap();
         }
     }
 }
 
-pub struct Rig {
-    pub client: End,
-    pub server: End,
-    pub gate: Arc<FakeGate>,
-    pub stop: Option<oneshot::Sender<()>>,
-    pub relay: JoinHandle<Ended>,
+pub(crate) struct Rig {
+    pub(crate) client: End,
+    pub(crate) server: End,
+    pub(crate) gate: Arc<FakeGate>,
+    pub(crate) stop: Option<oneshot::Sender<()>>,
+    pub(crate) relay: JoinHandle<Ended>,
 }
 
-pub const TOOLS: &str = r#"{"name":"echo","inputSchema":{}}"#;
+pub(crate) const TOOLS: &str = r#"{"name":"echo","inputSchema":{}}"#;
 
 impl Rig {
-    pub fn with(gate: FakeGate, limits: Limits) -> Self {
+    pub(crate) fn with(gate: FakeGate, limits: Limits) -> Self {
         Self::with_pipes(gate, limits, 1 << 16)
     }
 
-    pub fn with_pipes(gate: FakeGate, limits: Limits, pipe: usize) -> Self {
+    pub(crate) fn with_pipes(gate: FakeGate, limits: Limits, pipe: usize) -> Self {
         let gate = Arc::new(gate);
         let (client, client_door) = tokio::io::duplex(pipe);
         let (server, server_door) = tokio::io::duplex(pipe);
@@ -220,18 +220,18 @@ impl Rig {
         Self { client: End::new(client), server: End::new(server), gate, stop: Some(stop), relay }
     }
 
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(FakeGate::default(), quick())
     }
 
     /// A rig after the handshake with a server that offers `tools`.
-    pub async fn ready(tools: &str) -> Self {
+    pub(crate) async fn ready(tools: &str) -> Self {
         let mut rig = Self::new();
         rig.shake_hands(tools).await;
         rig
     }
 
-    pub async fn shake_hands(&mut self, tools: &str) {
+    pub(crate) async fn shake_hands(&mut self, tools: &str) {
         let Self { client, server, .. } = self;
         client.passes(server, r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"0"}}}"#).await;
         server.passes(client, r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"s","version":"0"}}}"#).await;
@@ -240,7 +240,7 @@ impl Rig {
     }
 
     /// Answers the door's own question.
-    pub async fn list_tools(&mut self, tools: &str) {
+    pub(crate) async fn list_tools(&mut self, tools: &str) {
         let question = self.server.hear_json().await;
         assert_eq!(question.get("method").and_then(Json::as_str), Some("tools/list"), "{question:?}");
         let id = question.get("id").and_then(Json::as_str).unwrap().to_owned();
@@ -249,7 +249,7 @@ impl Rig {
     }
 
     /// Waits until the gate heard `count` events.
-    pub async fn events(&self, count: usize) -> Vec<Event> {
+    pub(crate) async fn events(&self, count: usize) -> Vec<Event> {
         for _ in 0..1000 {
             if self.gate.events().len() >= count {
                 break;
@@ -260,39 +260,39 @@ impl Rig {
     }
 
     /// Nothing more may arrive at the server: a ping from the client is the next thing it hears.
-    pub async fn nothing_reaches_the_server(&mut self) {
+    pub(crate) async fn nothing_reaches_the_server(&mut self) {
         let Self { client, server, .. } = self;
         client.passes(server, r#"{"jsonrpc":"2.0","id":"nothing","method":"ping"}"#).await;
         server.passes(client, r#"{"jsonrpc":"2.0","id":"nothing","result":{}}"#).await;
     }
 
     /// Nothing more may arrive at the client.
-    pub async fn nothing_reaches_the_client(&mut self) {
+    pub(crate) async fn nothing_reaches_the_client(&mut self) {
         let Self { client, server, .. } = self;
         server.passes(client, r#"{"jsonrpc":"2.0","id":"nothing","method":"ping"}"#).await;
         client.passes(server, r#"{"jsonrpc":"2.0","id":"nothing","result":{}}"#).await;
     }
 
-    pub async fn ended(self) -> Ended {
+    pub(crate) async fn ended(self) -> Ended {
         tokio::time::timeout(PATIENCE, self.relay).await.expect("ends in time").unwrap()
     }
 }
 
-pub fn quick() -> Limits {
+pub(crate) fn quick() -> Limits {
     Limits { grace: Duration::from_millis(300), flush: Duration::from_secs(2), ..Limits::default() }
 }
 
-pub fn call(id: &str, name: &str) -> String {
+pub(crate) fn call(id: &str, name: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"{name}","arguments":{{}}}}}}"#)
 }
 
-pub fn at<'a>(json: &'a Json, path: &[&str]) -> &'a Json {
+pub(crate) fn at<'a>(json: &'a Json, path: &[&str]) -> &'a Json {
     path.iter().fold(json, |json, key| match key.parse::<usize>() {
         Ok(index) => &json.as_array().expect("an array")[index],
         Err(_) => json.get(key).unwrap_or_else(|| panic!("no {key} in {json:?}")),
     })
 }
 
-pub fn text<'a>(json: &'a Json, path: &[&str]) -> &'a str {
+pub(crate) fn text<'a>(json: &'a Json, path: &[&str]) -> &'a str {
     at(json, path).as_str().expect("text")
 }

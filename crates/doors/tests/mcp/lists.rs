@@ -125,8 +125,8 @@ async fn a_call_is_bound_to_what_is_offered_now() {
     let known = rig.gate_offered("1", "echo").await;
     // A later list that the client asked for counts as well.
     let Rig { client, server, .. } = &mut rig;
-    client.passes(server, r#"{"method":"tools/list","id":1,"jsonrpc":"2.0"}"#).await;
-    server.passes(client, r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"echo","changed":1}]}}"#).await;
+    client.passes(server, r#"{"method":"tools/list","id":11,"jsonrpc":"2.0"}"#).await;
+    server.passes(client, r#"{"jsonrpc":"2.0","id":11,"result":{"tools":[{"name":"echo","changed":1}]}}"#).await;
     let changed = rig.gate_offered("2", "echo").await;
     assert_ne!(known, changed);
     // So does an announced change.

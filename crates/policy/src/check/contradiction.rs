@@ -101,10 +101,18 @@ fn relate(limits: &mut Limits, op: BinaryOp, value: Constant, wanted: bool) {
     match (op, wanted, number) {
         (Eq, true, _) | (NotEq, false, _) => limits.one_of(BTreeSet::from([text])),
         (Eq, false, _) | (NotEq, true, _) => drop(limits.not.insert(text)),
-        (Less | DecimalLessThan, true, Some(n)) | (GreaterEq | DecimalGreaterEq, false, Some(n)) => limits.within(i128::MIN, n - 1),
-        (LessEq | DecimalLessEq, true, Some(n)) | (Greater | DecimalGreater, false, Some(n)) => limits.within(i128::MIN, n),
-        (Greater | DecimalGreater, true, Some(n)) | (LessEq | DecimalLessEq, false, Some(n)) => limits.within(n + 1, i128::MAX),
-        (GreaterEq | DecimalGreaterEq, true, Some(n)) | (Less | DecimalLessThan, false, Some(n)) => limits.within(n, i128::MAX),
+        (Less | DecimalLessThan, true, Some(n)) | (GreaterEq | DecimalGreaterEq, false, Some(n)) => {
+            limits.within(i128::MIN, n - 1)
+        }
+        (LessEq | DecimalLessEq, true, Some(n)) | (Greater | DecimalGreater, false, Some(n)) => {
+            limits.within(i128::MIN, n)
+        }
+        (Greater | DecimalGreater, true, Some(n)) | (LessEq | DecimalLessEq, false, Some(n)) => {
+            limits.within(n + 1, i128::MAX)
+        }
+        (GreaterEq | DecimalGreaterEq, true, Some(n)) | (Less | DecimalLessThan, false, Some(n)) => {
+            limits.within(n, i128::MAX)
+        }
         _ => {}
     }
 }
@@ -133,7 +141,9 @@ struct Constant {
 
 fn constant(expr: &Expr) -> Option<Constant> {
     match expr {
-        Expr::Literal(Literal::Long(long)) => Some(Constant { text: long.to_string(), number: Some(i128::from(*long)) }),
+        Expr::Literal(Literal::Long(long)) => {
+            Some(Constant { text: long.to_string(), number: Some(i128::from(*long)) })
+        }
         Expr::Literal(Literal::EntityUID(_) | Literal::String(_) | Literal::Bool(_)) => {
             Some(Constant { text: expr.to_string(), number: None })
         }

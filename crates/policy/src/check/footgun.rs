@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use callgate_core::FactType;
 use cedar_policy::Effect;
-use cedar_policy::pst::{BinaryOp, Expr, Literal, UnaryOp};
+use cedar_policy::pst::{BinaryOp, Expr, Literal, SmolStr, UnaryOp};
 
 use super::subject::{Subject, is_literal, names_identity, subject};
 use crate::finding::{Finding, Rule};
@@ -52,11 +52,14 @@ impl Walk<'_> {
         let closing = self.forbids && sense != Sense::Against;
         match &**expr {
             Expr::UnaryOp { op: UnaryOp::Not, expr } => self.visit(expr, sense.flipped()),
-            Expr::UnaryOp { op: UnaryOp::Neg, expr } if !is_literal(expr) => self.report(Rule::Arithmetic, "negation can overflow"),
+            Expr::UnaryOp { op: UnaryOp::Neg, expr } if !is_literal(expr) => {
+                self.report(Rule::Arithmetic, "negation can overflow")
+            }
             Expr::UnaryOp { expr, .. } | Expr::GetAttr { expr, .. } => self.visit(expr, Sense::Either),
             Expr::HasAttr { expr: owner, attrs } => {
                 let argument = matches!(subject(owner), Some(Subject::Argument(_)));
-                if closing && argument {
+                // To forbid an argument as such is sound; to forbid some of its values needs it to be there.
+                if closing && argument && self.reads(owner, attrs.iter().cloned()) {
                     let name = attrs.iter().map(|attr| attr.as_str()).collect::<Vec<_>>().join(".");
                     self.report(Rule::OptionalInForbid, format!("a call without `{}` is not forbidden", clip(&name)));
                 }
@@ -86,7 +89,9 @@ impl Walk<'_> {
                 return;
             }
             BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul => self.report(Rule::Arithmetic, "arithmetic can overflow"),
-            BinaryOp::Offset | BinaryOp::DurationSince => self.report(Rule::Arithmetic, "datetime arithmetic can overflow"),
+            BinaryOp::Offset | BinaryOp::DurationSince => {
+                self.report(Rule::Arithmetic, "datetime arithmetic can overflow")
+            }
             BinaryOp::Eq if closing => {
                 self.equality(left, right);
                 self.equality(right, left);
@@ -111,7 +116,8 @@ impl Walk<'_> {
             Some(Subject::Fact(section, field)) => {
                 let kind = self.snapshot.facts.kind(section, field);
                 if matches!(kind, Some(FactType::Long | FactType::Text)) {
-                    let message = format!("the fact {section}.{field} may be unknown, and is then not equal to anything");
+                    let message =
+                        format!("the fact {section}.{field} may be unknown, and is then not equal to anything");
                     self.report(Rule::UnknownFact, message);
                 }
             }
@@ -143,6 +149,13 @@ impl Walk<'_> {
             _ => return,
         };
         self.report(Rule::LikeOnIdentity, message);
+    }
+
+    /// Whether a condition of the policy looks at the value of `owner.attrs`.
+    fn reads(&self, owner: &Arc<Expr>, attrs: impl Iterator<Item = SmolStr>) -> bool {
+        let value = attrs.fold(Arc::clone(owner), |expr, attr| Arc::new(Expr::GetAttr { expr, attr }));
+        let found = |expr: &Expr| if *expr == *value { Some(true) } else { None };
+        self.policy.parsed.conditions().any(|(condition, _)| condition.reduce(&found, &|a, b| a || b, false))
     }
 
     /// By its name, or because an overlay gives it a kind.

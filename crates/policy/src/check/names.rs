@@ -17,10 +17,14 @@ pub(super) fn run(snapshot: &GateSnapshot, policy: &Policy, findings: &mut Vec<F
         match snapshot.declarations.members(&approval.group) {
             None => {
                 let message = format!("there is no group `{}` to approve", approval.group.escape_debug());
-                findings.push(at(policy, "@approval", Rule::BadAnnotation, message).help("declare it as [group.NAME] in entities.toml"));
+                findings.push(
+                    at(policy, "@approval", Rule::BadAnnotation, message)
+                        .help("declare it as [group.NAME] in entities.toml"),
+                );
             }
             Some(members) if members.len() < usize::try_from(approval.quorum).unwrap_or(usize::MAX) => {
-                let message = format!("{} of `{}` must approve, and it has {}", approval.quorum, approval.group, members.len());
+                let message =
+                    format!("{} of `{}` must approve, and it has {}", approval.quorum, approval.group, members.len());
                 findings.push(at(policy, "@approval", Rule::NoApprovers, message));
             }
             Some(_) => {}
@@ -45,7 +49,8 @@ fn opaque(snapshot: &GateSnapshot, policy: &Policy, findings: &mut Vec<Finding>)
         let asked = action.method.is_none_or(|method| named(method) || named(action.name.as_str()));
         for argument in action.kind.opaque() {
             if asked && !annotations.opaque.iter().any(|name| **name == **argument) {
-                let message = format!("policy cannot see the argument `{}` of {}", argument.escape_debug(), action.name);
+                let message =
+                    format!("policy cannot see the argument `{}` of {}", argument.escape_debug(), action.name);
                 findings.push(policy.finding(Rule::OpaqueArgument, message));
             }
         }
@@ -63,7 +68,7 @@ pub(super) fn misspelt(snapshot: &GateSnapshot, findings: &mut Vec<Finding>) {
     for (uid, fault) in snapshot.ancestors.misspelt() {
         let message = format!("{uid} {fault}");
         let mut found = false;
-        for policy in snapshot.policies.iter().filter(|policy| policy.parsed.literals.contains(&uid)) {
+        for policy in snapshot.policies.iter().filter(|policy| policy.parsed.literals.contains(uid)) {
             found = true;
             findings.push(at(policy, &uid.to_string(), Rule::Misspelt, message.as_str()));
         }

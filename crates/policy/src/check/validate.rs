@@ -65,10 +65,9 @@ struct Made {
 impl Validators<'_> {
     fn made(&mut self, actions: &BTreeSet<usize>) -> &mut Made {
         let catalogue = &self.snapshot.catalogue;
-        self.made.entry(actions.clone()).or_insert_with(|| Made {
-            digest: Digest::of(catalogue.excerpt(actions).as_bytes()),
-            validator: None,
-        })
+        self.made
+            .entry(actions.clone())
+            .or_insert_with(|| Made { digest: Digest::of(catalogue.excerpt(actions).as_bytes()), validator: None })
     }
 
     fn digest(&mut self, actions: &BTreeSet<usize>) -> Digest {

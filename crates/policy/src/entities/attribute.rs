@@ -15,7 +15,10 @@ pub(crate) enum Attribute {
     Text(String),
     /// With one to four digits behind the point, as Cedar wants it.
     Decimal(String),
-    Entity { kind: String, id: String },
+    Entity {
+        kind: String,
+        id: String,
+    },
     Set(BTreeSet<Attribute>),
     Record(BTreeMap<String, Attribute>),
 }
@@ -124,9 +127,10 @@ impl Attribute {
             Self::Decimal(text) => Json::object([("decimal", text.as_str())]),
             Self::Entity { kind, id } => Json::object([("type", kind.as_str()), ("id", id.as_str())]),
             Self::Set(items) => Json::Array(items.iter().map(Self::to_json).collect()),
-            Self::Record(record) => {
-                Json::object([("record", Json::object(record.iter().map(|(name, value)| (name.as_str(), value.to_json()))))])
-            }
+            Self::Record(record) => Json::object([(
+                "record",
+                Json::object(record.iter().map(|(name, value)| (name.as_str(), value.to_json()))),
+            )]),
         }
     }
 }
@@ -141,15 +145,15 @@ pub(crate) fn uid(kind: &str, id: &str) -> Option<EntityUid> {
 fn decimal(literal: &str) -> Result<String, String> {
     let text = literal.replace('_', "");
     let plain = text.strip_prefix('+').unwrap_or(&text);
-    let exact = plain
-        .strip_prefix('-')
-        .unwrap_or(plain)
-        .split_once('.')
-        .is_some_and(|(whole, digits)| {
-            let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-            all_digits(whole) && all_digits(digits) && digits.len() <= 4 && whole.len() <= 14
-        });
-    if exact { Ok(plain.to_owned()) } else { Err("must have at most 14 digits before and 4 behind the point".to_owned()) }
+    let exact = plain.strip_prefix('-').unwrap_or(plain).split_once('.').is_some_and(|(whole, digits)| {
+        let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        all_digits(whole) && all_digits(digits) && digits.len() <= 4 && whole.len() <= 14
+    });
+    if exact {
+        Ok(plain.to_owned())
+    } else {
+        Err("must have at most 14 digits before and 4 behind the point".to_owned())
+    }
 }
 
 impl Shape {

@@ -54,7 +54,7 @@ impl Words {
             Expr::HasAttr { expr, attrs } => {
                 let path: Vec<&str> = attrs.iter().map(|attr| attr.as_str()).collect();
                 let owner = match &**expr {
-                    Expr::GetAttr { expr, .. } if matches!(**expr, Expr::Var(Var::Context)) => String::new(),
+                    Expr::GetAttr { expr, .. } if matches!(**expr, Expr::Var(_)) => String::new(),
                     Expr::Var(_) => String::new(),
                     _ => format!("{}.", name(expr)),
                 };
@@ -103,7 +103,12 @@ impl Words {
             BinaryOp::ContainsAll | BinaryOp::ContainsAny => {
                 let amount = if op == BinaryOp::ContainsAll { "all" } else { "any" };
                 let (one, other) = (name(left), described(right));
-                Self::state(one, &format!("does not hold {amount} of {other}"), &format!("holds {amount} of {other}"), wanted)
+                Self::state(
+                    one,
+                    &format!("does not hold {amount} of {other}"),
+                    &format!("holds {amount} of {other}"),
+                    wanted,
+                )
             }
             BinaryOp::HasTag => {
                 let tag = described(right);
@@ -114,7 +119,8 @@ impl Words {
                 let equal = (op == BinaryOp::Eq) == wanted;
                 let other = bound(other);
                 let subject = Phrase::text(name(subject));
-                let (is, is_not) = (subject.clone().and(" is ").then(other.clone()), subject.and(" is not ").then(other));
+                let (is, is_not) =
+                    (subject.clone().and(" is ").then(other.clone()), subject.and(" is not ").then(other));
                 if equal { Self { failed: is_not, wanted: is } } else { Self { failed: is, wanted: is_not } }
             }
             _ => match order(op) {
@@ -235,7 +241,9 @@ fn constant(expr: &Expr) -> Option<String> {
         Expr::Literal(Literal::Long(long)) => Some(long.to_string()),
         Expr::Literal(Literal::String(text)) => Some(clip(text)),
         Expr::Literal(Literal::EntityUID(uid)) => Some(clip(&uid.eid)),
-        Expr::UnaryOp { op: UnaryOp::Decimal | UnaryOp::Datetime | UnaryOp::Duration | UnaryOp::Ip, expr } => constant(expr),
+        Expr::UnaryOp { op: UnaryOp::Decimal | UnaryOp::Datetime | UnaryOp::Duration | UnaryOp::Ip, expr } => {
+            constant(expr)
+        }
         Expr::UnaryOp { op: UnaryOp::Neg, expr } => constant(expr).map(|text| format!("-{text}")),
         Expr::Set(items) => {
             let items: Vec<_> = items.iter().map(|item| constant(item)).collect::<Option<_>>()?;

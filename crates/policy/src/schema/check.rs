@@ -15,6 +15,9 @@ use super::shape::{Form, Record};
 /// How many pairs of a schema and a value one call may cost.
 const MAX_WORK: usize = 16_000_000;
 
+/// How many pairs a call may cost that is told in detail what is wrong with it.
+const MAX_DETAIL: usize = 100_000;
+
 /// How large a compiled pattern may be that is matched against any text, in bytes.
 const LIGHT_PATTERN: usize = 1 << 15;
 
@@ -89,7 +92,8 @@ impl Check {
             return Vec::new();
         }
         let values: usize = arguments.iter().map(|(_, value)| size(value)).sum();
-        if values.saturating_mul(self.nodes) > MAX_WORK {
+        let work = values.saturating_mul(self.nodes);
+        if work > MAX_WORK {
             return vec![Reason::new(
                 Code::InvalidArguments,
                 "the arguments hold more values than the gate will check",
@@ -105,8 +109,10 @@ impl Check {
         if self.validator.is_valid(&value) {
             return Vec::new();
         }
-        let errors = self.validator.iter_errors(&value);
-        let reasons: BTreeSet<_> = errors
+        let detailed = (work <= MAX_DETAIL).then(|| self.validator.iter_errors(&value));
+        let reasons: BTreeSet<_> = detailed
+            .into_iter()
+            .flatten()
             .map(|error| {
                 let pointer = declared(record, error.instance_path().as_str());
                 let subject = if pointer.is_empty() {

@@ -21,7 +21,9 @@ pub(super) fn object(value: &Spanned<DeValue<'_>>) -> Result<Object, Fault> {
     match Json::parse(text.as_bytes()) {
         Ok(Json::Object(object)) => Ok(object),
         Ok(_) => Err((value.span(), "`arguments` must be a table".to_owned())),
-        Err(error) => Err((value.span(), format!("the arguments are not strict JSON ({error}); use `call` to test that"))),
+        Err(error) => {
+            Err((value.span(), format!("the arguments are not strict JSON ({error}); use `call` to test that")))
+        }
     }
 }
 
@@ -127,7 +129,8 @@ fn timestamp(at: &Datetime) -> Option<Timestamp> {
     let era = year.div_euclid(400);
     let of_era = year.rem_euclid(400);
     let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + (153 * month + 2) / 5 + day - 1 - 719_468;
-    let seconds = i64::from(time.hour) * 3600 + (i64::from(time.minute) - minutes) * 60 + i64::from(time.second.unwrap_or(0));
+    let seconds =
+        i64::from(time.hour) * 3600 + (i64::from(time.minute) - minutes) * 60 + i64::from(time.second.unwrap_or(0));
     let millis = i64::from(time.nanosecond.unwrap_or(0)) / 1_000_000;
     Some(Timestamp::from_millis((days * 86_400 + seconds) * 1000 + millis))
 }

@@ -92,7 +92,12 @@ impl TestReport {
         let failed = |results: &[&TestResult]| results.iter().filter(|result| !result.passed()).count();
         let all: Vec<_> = self.results.iter().collect();
         // Writing to a string cannot fail.
-        let _ = writeln!(xml, "<testsuites name=\"callgate policy test\" tests=\"{}\" failures=\"{}\">", all.len(), failed(&all));
+        let _ = writeln!(
+            xml,
+            "<testsuites name=\"callgate policy test\" tests=\"{}\" failures=\"{}\">",
+            all.len(),
+            failed(&all)
+        );
         for suite in all.chunk_by(|a, b| a.file == b.file) {
             let file = suite.first().map_or("", |result| &*result.file);
             let _ = writeln!(
@@ -104,14 +109,22 @@ impl TestReport {
             );
             for result in suite {
                 let (name, file) = (escaped(&result.name), escaped(&result.file));
-                let _ = write!(xml, "    <testcase name=\"{name}\" classname=\"{file}\" file=\"{file}\" line=\"{}\"", result.line);
+                let _ = write!(
+                    xml,
+                    "    <testcase name=\"{name}\" classname=\"{file}\" file=\"{file}\" line=\"{}\"",
+                    result.line
+                );
                 if result.passed() {
                     xml.push_str("/>\n");
                     continue;
                 }
                 let message = escaped(&result.failures.join("; "));
                 let verdict = String::from_utf8_lossy(&result.verdict.canonical()).into_owned();
-                let _ = writeln!(xml, ">\n      <failure message=\"{message}\">{}</failure>\n    </testcase>", escaped(&verdict));
+                let _ = writeln!(
+                    xml,
+                    ">\n      <failure message=\"{message}\">{}</failure>\n    </testcase>",
+                    escaped(&verdict)
+                );
             }
             xml.push_str("  </testsuite>\n");
         }

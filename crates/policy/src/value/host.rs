@@ -27,6 +27,10 @@ impl Host {
         }
         let name = ascii(text)?;
         match url::Host::parse(&name) {
+            // Resolvers take `127.0.0.1.` and `0x.1` for names, browsers for addresses.
+            Ok(url::Host::Ipv4(_)) if text.ends_with('.') || name.split('.').any(|part| part == "0x") => {
+                Err(Fault("is an address that parsers read differently"))
+            }
             Ok(url::Host::Ipv4(address)) => Ok(Self::Address(IpAddr::V4(address))),
             Ok(url::Host::Domain(domain)) if domain == name => Ok(Self::Name(name)),
             _ => Err(Fault("is not a host name or address")),
@@ -127,7 +131,6 @@ mod tests {
             ("0x7f.1", "127.0.0.1"),
             ("0x7F000001", "127.0.0.1"),
             ("0177.0.0.1", "127.0.0.1"),
-            ("127.0.0.1.", "127.0.0.1"),
             ("0251.0376.0251.0376", "169.254.169.254"),
             ("0", "0.0.0.0"),
             ("[::1]", "::1"),
@@ -166,6 +169,9 @@ mod tests {
             "[::1",
             "[fe80::1%25eth0]",
             "[::1]:80",
+            "127.0.0.1.",
+            "0x.1",
+            "0x",
             "1.2.3.4.5",
             "1.2.3.256",
             "256.256.256.256",

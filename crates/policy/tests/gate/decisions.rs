@@ -86,7 +86,10 @@ fn a_permit_that_asks_a_person_escalates_only_if_no_other_opens() {
     assert_eq!(brief(&verdict), "escalate approval_required");
     let approval = &verdict.approvals[0];
     assert_eq!((&*approval.group, approval.quorum, approval.channel.as_deref()), ("oncall", 1, Some("pager")));
-    assert_eq!(brief(&decide(&gate, "f1", "bank.pay", r#"{"amount": 5000.01, "recipient": "x"}"#)), "deny not_permitted");
+    assert_eq!(
+        brief(&decide(&gate, "f1", "bank.pay", r#"{"amount": 5000.01, "recipient": "x"}"#)),
+        "deny not_permitted"
+    );
 }
 
 #[test]
@@ -144,10 +147,7 @@ fn grants_are_attributes() {
 fn a_policy_may_name_one_agent() {
     check(
         r#"permit (principal == Agent::"loner", action == Action::"bank.balance", resource);"#,
-        &[
-            ("loner", "bank.balance", "{}", "allow permitted"),
-            ("s1", "bank.balance", "{}", "deny not_permitted"),
-        ],
+        &[("loner", "bank.balance", "{}", "allow permitted"), ("s1", "bank.balance", "{}", "deny not_permitted")],
     );
 }
 
@@ -177,10 +177,13 @@ fn p03_a_missing_fact_denies() {
     let gate = gate("permit (principal, action, resource);");
     let mut lacking = facts();
     assert_eq!(brief(&judge(&call("s1", "bank.balance", "{}"), &lacking, &gate)), "allow permitted");
-    lacking = lacking.iter().filter(|(path, _)| *path != "env.risk").fold(Default::default(), |mut facts: callgate_core::Facts, (path, fact)| {
-        facts.insert(path, fact.clone());
-        facts
-    });
+    lacking = lacking.iter().filter(|(path, _)| *path != "env.risk").fold(
+        Default::default(),
+        |mut facts: callgate_core::Facts, (path, fact)| {
+            facts.insert(path, fact.clone());
+            facts
+        },
+    );
     let verdict = judge(&call("s1", "bank.balance", "{}"), &lacking, &gate);
     assert_eq!(brief(&verdict), "deny internal");
     assert!(verdict.reasons[0].message.contains("env.risk"));

@@ -133,7 +133,10 @@ fn pins_must_be_pins() {
         (r#"{"server": "x", "tools": [{}]}"#, Rule::BadPin),
         (r#"{"server": "x", "tools": ["a"]}"#, Rule::BadPin),
         (r#"{"server": "x", "tools": [{"name": "a\"b", "inputSchema": {"type": "object"}}]}"#, Rule::BadPin),
-        (r#"{"server": "x", "tools": [{"name": "a", "inputSchema": {"type": "object"}}, {"name": "a", "inputSchema": {"type": "object"}}]}"#, Rule::BadPin),
+        (
+            r#"{"server": "x", "tools": [{"name": "a", "inputSchema": {"type": "object"}}, {"name": "a", "inputSchema": {"type": "object"}}]}"#,
+            Rule::BadPin,
+        ),
         (r#"{"server": "x", "tools": [{"name": "roots/list", "inputSchema": {"type": "object"}}]}"#, Rule::BadPin),
         (r#"{"server": "x", "tools": [{"name": "a", "inputSchema": 1}]}"#, Rule::BadTool),
     ] {

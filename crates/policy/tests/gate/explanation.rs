@@ -44,33 +44,72 @@ fn p12_other_agents_policy_is_not_told() {
 #[test]
 fn conditions_read_as_words() {
     for (condition, arguments, expected, wish) in [
-        ("when { context.input.amount.lessThan(decimal(\"5.0\")) }", r#"{"amount": 5, "recipient": "x"}"#, "amount 5 is not below 5.0", "amount < 5.0"),
-        ("unless { context.input.amount.lessThan(decimal(\"5.0\")) }", r#"{"amount": 4, "recipient": "x"}"#, "amount 4 is below 5.0", "amount ≥ 5.0"),
+        (
+            "when { context.input.amount.lessThan(decimal(\"5.0\")) }",
+            r#"{"amount": 5, "recipient": "x"}"#,
+            "amount 5 is not below 5.0",
+            "amount < 5.0",
+        ),
+        (
+            "unless { context.input.amount.lessThan(decimal(\"5.0\")) }",
+            r#"{"amount": 4, "recipient": "x"}"#,
+            "amount 4 is below 5.0",
+            "amount ≥ 5.0",
+        ),
         ("when { 3 < context.env.risk }", r#"{"amount": 5, "recipient": "x"}"#, "risk 0 is not above 3", "risk > 3"),
-        ("when { context.input has memo && context.input.memo == \"m\" }", r#"{"amount": 5, "recipient": "x"}"#, "memo is missing", "memo is given and memo is m"),
-        ("when { context.input.recipient == \"a\" || context.input.recipient == \"b\" }", r#"{"amount": 5, "recipient": "x"}"#,
-            "recipient is not a and recipient is not b", "(recipient is a or recipient is b)"),
-        ("unless { context.input.recipient == \"x\" || context.env.risk >= 0 }", r#"{"amount": 5, "recipient": "x"}"#,
-            "recipient is x; risk 0 is not below 0", "recipient is not x and risk < 0"),
+        (
+            "when { context.input has memo && context.input.memo == \"m\" }",
+            r#"{"amount": 5, "recipient": "x"}"#,
+            "memo is missing",
+            "memo is given and memo is m",
+        ),
+        (
+            "when { context.input.recipient == \"a\" || context.input.recipient == \"b\" }",
+            r#"{"amount": 5, "recipient": "x"}"#,
+            "recipient is not a and recipient is not b",
+            "(recipient is a or recipient is b)",
+        ),
+        (
+            "unless { context.input.recipient == \"x\" || context.env.risk >= 0 }",
+            r#"{"amount": 5, "recipient": "x"}"#,
+            "recipient is x; risk 0 is not below 0",
+            "recipient is not x and risk < 0",
+        ),
         ("when { context.env.night }", r#"{"amount": 5, "recipient": "x"}"#, "night is false", "night is true"),
-        ("when { context.session.labels.contains(Label::\"untrusted\") }", r#"{"amount": 5, "recipient": "x"}"#,
-            "labels does not hold untrusted", "labels holds untrusted"),
-        ("when { principal in Blueprint::\"support\" }", r#"{"amount": 5, "recipient": "x"}"#,
-            "the agent is not in Blueprint support", "the agent is in Blueprint support"),
-        ("when { principal.blueprint has payees && principal.blueprint.payees.contains(context.input.recipient) }",
-            r#"{"amount": 5, "recipient": "x"}"#, "recipient is not among blueprint.payees", "blueprint.payees is given and recipient is among blueprint.payees"),
-        ("when { context.env.risk < -principal.blueprint.level }", "", "", ""),
-        ("when { context.env.risk > principal.blueprint.level }", r#"{"amount": 5, "recipient": "x"}"#,
-            "risk 0 is not above blueprint.level 3", "risk > blueprint.level 3"),
+        (
+            "when { context.session.labels.contains(Label::\"untrusted\") }",
+            r#"{"amount": 5, "recipient": "x"}"#,
+            "labels does not hold untrusted",
+            "labels holds untrusted",
+        ),
+        (
+            "when { principal in Blueprint::\"support\" }",
+            r#"{"amount": 5, "recipient": "x"}"#,
+            "the agent is not in Blueprint support",
+            "the agent is in Blueprint support",
+        ),
+        (
+            "when { principal.blueprint has payees && principal.blueprint.payees.contains(context.input.recipient) }",
+            r#"{"amount": 5, "recipient": "x"}"#,
+            "recipient is not among payees",
+            "payees is given and recipient is among payees",
+        ),
+        (
+            "when { context.env.risk > principal.blueprint.level }",
+            r#"{"amount": 5, "recipient": "x"}"#,
+            "risk 0 is not above level 3",
+            "risk > level 3",
+        ),
     ] {
-        if expected.is_empty() {
-            continue;
-        }
-        let gate = gate(&format!("permit (principal in Blueprint::\"finance\", action == Action::\"bank.pay\", resource) {condition};"));
+        let gate = gate(&format!(
+            "permit (principal in Blueprint::\"finance\", action == Action::\"bank.pay\", resource) {condition};"
+        ));
         let verdict = decide(&gate, "f1", "bank.pay", arguments);
         assert_eq!(said(&verdict), (expected, format!("Allowed when {wish}.").as_str()), "{condition}");
     }
-    let gate = gate("permit (principal, action == Action::\"mail.send\", resource) when { context.common.to in Domain::\"company.com\" };");
+    let gate = gate(
+        "permit (principal, action == Action::\"mail.send\", resource) when { context.common.to in Domain::\"company.com\" };",
+    );
     let verdict = decide(&gate, "f1", "mail.send", r#"{"to": ["a@evil.example"]}"#);
     assert_eq!(said(&verdict), ("to is not in Domain company.com", "Allowed when to is in Domain company.com."));
 }
@@ -96,7 +135,10 @@ fn what_is_said_stays_short_and_visible() {
     );
     // Contradictory on purpose in what it asks, so it is not loaded; the long list alone is.
     assert!(!crate::support::refused(&policies).is_empty());
-    let gate = gate(&format!("permit (principal, action == Action::\"bank.pay\", resource) when {{ [{}].contains(context.input.recipient) }};", many.join(", ")));
+    let gate = gate(&format!(
+        "permit (principal, action == Action::\"bank.pay\", resource) when {{ [{}].contains(context.input.recipient) }};",
+        many.join(", ")
+    ));
     let verdict = decide(&gate, "f1", "bank.pay", r#"{"amount": 5, "recipient": "x"}"#);
     let (message, hint) = said(&verdict);
     assert!(message.chars().count() <= 300 && hint.chars().count() <= 400, "{message} {hint}");
@@ -105,7 +147,8 @@ fn what_is_said_stays_short_and_visible() {
 
 #[test]
 fn a_trace_shows_every_policy_of_the_slice_and_the_same_verdict() {
-    let gate = gate(&format!("{PAYMENTS} @id(\"night\") forbid (principal, action, resource) when {{ context.env.night }};"));
+    let gate =
+        gate(&format!("{PAYMENTS} @id(\"night\") forbid (principal, action, resource) when {{ context.env.night }};"));
     let pay = call("f1", "bank.pay", r#"{"amount": 500, "recipient": "vendor-a"}"#);
     let mut night = facts();
     night.insert("env.night", Fact::Bool(true));
@@ -113,8 +156,14 @@ fn a_trace_shows_every_policy_of_the_slice_and_the_same_verdict() {
         let trace = gate.trace(&pay, &facts);
         let verdict = judge(&pay, &facts, &gate);
         assert_eq!(trace.get("verdict"), Some(&verdict.to_json()), "{}", brief(&verdict));
-        let outcomes: Vec<_> = trace.get("policies").and_then(Json::as_array).unwrap().iter()
-            .map(|step| (step.get("id").and_then(Json::as_str).unwrap(), step.get("outcome").and_then(Json::as_str).unwrap()))
+        let outcomes: Vec<_> = trace
+            .get("policies")
+            .and_then(Json::as_array)
+            .unwrap()
+            .iter()
+            .map(|step| {
+                (step.get("id").and_then(Json::as_str).unwrap(), step.get("outcome").and_then(Json::as_str).unwrap())
+            })
             .collect();
         let night = if brief(&verdict).starts_with("deny") { "satisfied" } else { "not satisfied" };
         assert_eq!(outcomes, [("small", "not satisfied"), ("large", "satisfied"), ("night", night)]);

@@ -33,8 +33,10 @@ fn reads_what_is_there_and_nothing_else() {
     std::fs::write(dir.path().join("policies/p.cedar~"), "x").unwrap();
     std::fs::write(dir.path().join("policies/README.md"), "x").unwrap();
     let files = GateFiles::read(dir.path()).expect("read");
-    assert_eq!(files.iter().map(|(path, _)| path).collect::<Vec<_>>(),
-        ["callgate.toml", "entities.toml", "policies/p.cedar", "tools/bank.json", "tools/fs.json", "tools/mail.json"]);
+    assert_eq!(
+        files.iter().map(|(path, _)| path).collect::<Vec<_>>(),
+        ["callgate.toml", "entities.toml", "policies/p.cedar", "tools/bank.json", "tools/fs.json", "tools/mail.json"]
+    );
 }
 
 #[test]

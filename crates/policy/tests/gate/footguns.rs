@@ -2,29 +2,23 @@
 
 use callgate_policy::Rule;
 
-use crate::support::{brief, check, decide, gate, refused};
-
-const OPEN: &str = "permit (principal, action, resource);";
+use crate::support::{check, gate, refused};
 
 #[test]
 fn p04_overflow_cannot_be_written() {
-    for condition in ["context.input.copies + 1 > 5", "context.input.copies * 2 > 5", "context.input.copies - 1 > 5",
-        "-context.input.copies > 5", "context.env.now.offset(duration(\"1d\")) > context.env.now"]
-    {
+    for condition in [
+        "context.input.copies + 1 > 5",
+        "context.input.copies * 2 > 5",
+        "context.input.copies - 1 > 5",
+        "-context.input.copies > 5",
+        "context.env.now.offset(duration(\"1d\")) > context.env.now",
+    ] {
         let policy = format!(
             "forbid (principal, action == Action::\"bank.pay\", resource) unless {{ context.input has copies && {condition} }};"
         );
         assert!(refused(&policy).contains(&Rule::Arithmetic), "{condition}");
     }
     assert_eq!(refused("permit (principal, action, resource) when { context.env.risk < -5 };"), []);
-}
-
-#[test]
-fn p04_a_policy_error_denies() {
-    // An entity literal that exists, with an attribute that only others have: the validator is told by `has`,
-    // so the only way to an error left is one that Cedar cannot foresee. Those deny; `slice` tests that they do.
-    let gate = gate(OPEN);
-    assert_eq!(brief(&decide(&gate, "s1", "bank.balance", "{}")), "allow permitted");
 }
 
 #[test]
@@ -75,8 +69,18 @@ fn arguments_cannot_forge_entities_or_extension_values() {
     check(
         r#"permit (principal, action == Action::"bank.pay", resource) when { context.input.recipient == "x" };"#,
         &[
-            ("s1", "bank.pay", r#"{"amount": 1, "recipient": {"__entity": {"type": "Agent", "id": "f1"}}}"#, "deny invalid_arguments"),
-            ("s1", "bank.pay", r#"{"amount": {"__extn": {"fn": "decimal", "arg": "1.0"}}, "recipient": "x"}"#, "deny invalid_arguments"),
+            (
+                "s1",
+                "bank.pay",
+                r#"{"amount": 1, "recipient": {"__entity": {"type": "Agent", "id": "f1"}}}"#,
+                "deny invalid_arguments",
+            ),
+            (
+                "s1",
+                "bank.pay",
+                r#"{"amount": {"__extn": {"fn": "decimal", "arg": "1.0"}}, "recipient": "x"}"#,
+                "deny invalid_arguments",
+            ),
             ("s1", "bank.pay", r#"{"amount": 1, "recipient": "x"}"#, "allow permitted"),
         ],
     );
@@ -85,7 +89,8 @@ fn arguments_cannot_forge_entities_or_extension_values() {
 #[test]
 fn a_string_in_a_list_must_be_asked_with_contains() {
     // `in` on strings errors at run time in plain Cedar, and a forbid with it never closes.
-    let policy = r#"forbid (principal, action == Action::"bank.pay", resource) unless { context.input.recipient in ["a"] };"#;
+    let policy =
+        r#"forbid (principal, action == Action::"bank.pay", resource) unless { context.input.recipient in ["a"] };"#;
     assert_eq!(refused(policy), [Rule::Invalid]);
 }
 
@@ -97,9 +102,16 @@ fn like_is_refused_where_spelling_deceives() {
     ] {
         assert!(refused(policy).contains(&Rule::LikeOnIdentity), "{policy}");
     }
-    assert_eq!(refused(r#"permit (principal, action == Action::"fs.write", resource) when { context.input.path like "/work/*" };"#), [Rule::Invalid]);
     assert_eq!(
-        refused(r#"permit (principal, action == Action::"bank.pay", resource) when { context.input has memo && context.input.memo like "x*" };"#),
+        refused(
+            r#"permit (principal, action == Action::"fs.write", resource) when { context.input.path like "/work/*" };"#
+        ),
+        [Rule::LikeOnIdentity, Rule::Invalid]
+    );
+    assert_eq!(
+        refused(
+            r#"permit (principal, action == Action::"bank.pay", resource) when { context.input has memo && context.input.memo like "x*" };"#
+        ),
         [],
         "free text may be matched"
     );
@@ -120,13 +132,18 @@ fn identities_are_not_denied_one_by_one() {
 
 #[test]
 fn a_fact_that_may_be_unknown_is_not_tested_for_equality() {
-    for condition in ["when { context.env.risk == 9 }", "when { context.env.zone == \"public\" }",
-        "when { [\"public\"].contains(context.env.zone) }", "unless { context.env.zone != \"public\" }"]
-    {
+    for condition in [
+        "when { context.env.risk == 9 }",
+        "when { context.env.zone == \"public\" }",
+        "when { [\"public\"].contains(context.env.zone) }",
+        "unless { context.env.zone != \"public\" }",
+    ] {
         let policy = format!("forbid (principal, action, resource) {condition};");
         assert_eq!(refused(&policy), [Rule::UnknownFact], "{condition}");
     }
-    for condition in ["unless { context.env.risk <= 9 }", "unless { context.env.zone == \"home\" }", "when { context.env.night }"] {
+    for condition in
+        ["unless { context.env.risk <= 9 }", "unless { context.env.zone == \"home\" }", "when { context.env.night }"]
+    {
         let policy = format!("forbid (principal, action, resource) {condition};");
         assert_eq!(refused(&policy), [], "{condition}");
     }
@@ -136,19 +153,27 @@ fn a_fact_that_may_be_unknown_is_not_tested_for_equality() {
 fn warnings_are_errors() {
     let dead = r#"permit (principal, action == Action::"bank.pay", resource) when { context.input.recipient == "a" && false };"#;
     assert!(refused(dead).contains(&Rule::Impossible));
-    let mixed = "permit (principal, action == Action::\"bank.pay\", resource) when { context.input.recipient == \"vеndor\" };";
+    let mixed =
+        "permit (principal, action == Action::\"bank.pay\", resource) when { context.input.recipient == \"vеndor\" };";
     assert!(refused(mixed).contains(&Rule::Suspicious), "{:?}", refused(mixed));
 }
 
 #[test]
 fn ids_are_ours_and_stay() {
     let one = gate("@id(\"b\") permit (principal, action, resource) when { context.env.night };");
-    let two = gate("permit (principal, action, resource) when { context.env.risk < 2 }; @id(\"b\") permit (principal, action, resource) when { context.env.night };");
-    let ids = |gate: &callgate_policy::GateSnapshot| gate.policies().map(|policy| policy.id.to_string()).collect::<Vec<_>>();
+    let two = gate(
+        "permit (principal, action, resource) when { context.env.risk < 2 }; @id(\"b\") permit (principal, action, resource) when { context.env.night };",
+    );
+    let ids =
+        |gate: &callgate_policy::GateSnapshot| gate.policies().map(|policy| policy.id.to_string()).collect::<Vec<_>>();
     assert_eq!(ids(&one), ["b"]);
     assert_eq!(ids(&two)[1], "b");
     assert!(ids(&two)[0].starts_with("p.cedar#"), "{:?}", ids(&two));
-    let commented = gate("// moved\n\npermit (principal, action,\n resource) when { context.env.risk < 2 /* no */ };".replace("/* no */", "").as_str());
+    let commented = gate(
+        "// moved\n\npermit (principal, action,\n resource) when { context.env.risk < 2 /* no */ };"
+            .replace("/* no */", "")
+            .as_str(),
+    );
     assert_eq!(ids(&commented)[0], ids(&two)[0], "layout and comments are not the policy");
 }
 
@@ -156,6 +181,8 @@ fn ids_are_ours_and_stay() {
 fn comments_and_strings_do_not_hide_policies() {
     let policies = "permit (principal, action, resource) when { context.input.recipient == \"x; // permit\" };";
     assert!(refused(policies).contains(&Rule::Invalid), "not every tool has a recipient");
-    let gate = gate("@message(\"a; permit (principal, action, resource);\") @id(\"only\")\nforbid (principal, action, resource);");
+    let gate = gate(
+        "@message(\"a; permit (principal, action, resource);\") @id(\"only\")\nforbid (principal, action, resource);",
+    );
     assert_eq!(gate.policies().len(), 1);
 }

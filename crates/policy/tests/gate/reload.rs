@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use callgate_core::seam::{Policies, Stale};
 use callgate_core::judge;
+use callgate_core::seam::{Policies, Stale};
 use callgate_policy::{Rule, Store};
 
 use crate::support::{FACTS, brief, call, facts};
@@ -115,7 +115,10 @@ fn the_digest_covers_what_can_change_a_verdict_and_nothing_else() {
     assert_eq!(first, digest().digest());
     world.write("policies/p.cedar", &format!("{OPEN} // a remark"));
     assert_eq!(first, digest().digest(), "remarks decide nothing");
-    world.write("callgate.toml", &format!("[gate]\nname = \"x\"\n{}", std::fs::read_to_string(world.dir.path().join("callgate.toml")).unwrap()));
+    world.write(
+        "callgate.toml",
+        &format!("[gate]\nname = \"x\"\n{}", std::fs::read_to_string(world.dir.path().join("callgate.toml")).unwrap()),
+    );
     assert_eq!(first, digest().digest(), "names decide nothing");
     let entities = std::fs::read_to_string(world.dir.path().join("entities.toml")).unwrap();
     world.write("entities.toml", &entities.replace("uid = 1001", "uid = 1001\nrevoked = true"));

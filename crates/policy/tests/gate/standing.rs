@@ -20,23 +20,37 @@ fn tool(gate: &GateSnapshot, agent: &str, name: &str) -> Standing {
 fn a_tool_is_shown_if_a_permit_is_in_scope_and_no_forbid_closes_it() {
     for (policies, expected) in [
         ("", Standing::Hidden),
-        ("permit (principal in Blueprint::\"support\", action == Action::\"bank.pay\", resource) when { context.env.night };", Standing::Shown),
+        (
+            "permit (principal in Blueprint::\"support\", action == Action::\"bank.pay\", resource) when { context.env.night };",
+            Standing::Shown,
+        ),
         ("permit (principal in Blueprint::\"finance\", action == Action::\"bank.pay\", resource);", Standing::Hidden),
-        ("permit (principal, action, resource); forbid (principal, action in Action::\"finance\", resource);", Standing::Hidden),
-        ("permit (principal, action, resource); forbid (principal, action in Action::\"finance\", resource) when { context.env.night };", Standing::Shown),
-        ("permit (principal, action, resource); @approval(\"oncall\") forbid (principal, action in Action::\"finance\", resource);", Standing::Shown),
-        ("permit (principal, action, resource); forbid (principal in Blueprint::\"finance\", action, resource);", Standing::Shown),
+        (
+            "permit (principal, action, resource); forbid (principal, action in Action::\"finance\", resource);",
+            Standing::Hidden,
+        ),
+        (
+            "permit (principal, action, resource); forbid (principal, action in Action::\"finance\", resource) when { context.env.night };",
+            Standing::Shown,
+        ),
+        (
+            "permit (principal, action, resource); @approval(\"oncall\") forbid (principal, action in Action::\"finance\", resource);",
+            Standing::Shown,
+        ),
+        (
+            "permit (principal, action, resource); forbid (principal in Blueprint::\"finance\", action, resource);",
+            Standing::Shown,
+        ),
         ("permit (principal, action, resource == Server::\"mail\");", Standing::Hidden),
         ("permit (principal, action, resource == Server::\"bank\");", Standing::Shown),
     ] {
-        let policies = policies.replace("permit (principal, action, resource);", "@opaque(\"data\") permit (principal, action, resource);");
-        assert_eq!(tool(&gate(&policies), "s1", "bank.pay"), expected, "{policies}");
+        assert_eq!(tool(&gate(policies), "s1", "bank.pay"), expected, "{policies}");
     }
 }
 
 #[test]
 fn what_is_not_as_pinned_is_quarantined() {
-    let gate = gate("@opaque(\"data\") permit (principal, action, resource);");
+    let gate = gate("permit (principal, action, resource);");
     let changed = Json::parse(br#"{"name": "pay", "inputSchema": {"type": "object"}}"#).unwrap();
     let new = Json::parse(br#"{"name": "steal", "inputSchema": {"type": "object"}}"#).unwrap();
     for definition in [changed, new.clone(), Json::Null, Json::from("pay")] {
@@ -62,13 +76,17 @@ fn what_is_not_as_pinned_is_quarantined() {
 
 #[test]
 fn the_unknown_and_the_revoked_see_nothing() {
-    let gate = gate("@opaque(\"data\") permit (principal, action, resource);");
+    let gate = gate("permit (principal, action, resource);");
     assert_eq!(tool(&gate, "s1", "bank.balance"), Standing::Shown);
     assert_eq!(tool(&gate, "gone", "bank.balance"), Standing::Hidden);
     assert_eq!(tool(&gate, "nobody", "bank.balance"), Standing::Hidden);
     let closed = crate::support::gate("permit (principal, action == Action::\"bank.balance\", resource);");
     for kind in [OfferKind::Resource, OfferKind::Prompt] {
         let definition = Json::parse(br#"{"name": "greet"}"#).unwrap();
-        assert_eq!(stands(&closed, "s1", "bank", kind, definition), Standing::Hidden, "reading and prompting are actions, too");
+        assert_eq!(
+            stands(&closed, "s1", "bank", kind, definition),
+            Standing::Hidden,
+            "reading and prompting are actions, too"
+        );
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use callgate_core::gate::NOW;
 use callgate_core::{Call, Decision, Fact, FactSpec, FactType, Facts, Request, Timestamp, Verdict, judge};
-use callgate_policy::{Finding, GateFiles, GateSnapshot, LoadError, Loaded, Rule, load};
+use callgate_policy::{Finding, GateFiles, GateSnapshot, LoadError, Loaded, Rule, Severity, load};
 
 /// The facts of these tests.
 pub(crate) const FACTS: &[FactSpec] = &[
@@ -24,8 +24,6 @@ groups = ["finance"]
 [tool."fs.write"]
 groups = ["destructive"]
 kinds = { path = "path" }
-[tool."fs.blob"]
-opaque = ["data"]
 [tool."mail.send"]
 groups = ["egress"]
 kinds = { to = "mailbox" }
@@ -75,9 +73,7 @@ const TOOLS: &[(&str, &str)] = &[
         "tools/fs.json",
         r#"{"server": "fs", "tools": [
             {"name": "write", "annotations": {"destructiveHint": true}, "inputSchema": {"type": "object",
-              "additionalProperties": false, "required": ["path"], "properties": {"path": {"type": "string"}, "mode": {"type": "string"}}}},
-            {"name": "blob", "inputSchema": {"type": "object", "additionalProperties": false,
-              "properties": {"data": {"type": "object"}, "size": {"type": "integer"}}}}]}"#,
+              "additionalProperties": false, "required": ["path"], "properties": {"path": {"type": "string"}, "mode": {"type": "string"}}}}]}"#,
     ),
     (
         "tools/mail.json",
@@ -112,6 +108,23 @@ pub(crate) fn gate(policies: &str) -> GateSnapshot {
     }
 }
 
+/// As [`refused`], in a world with a tool `fs2.blob` whose argument `data` policy cannot see.
+pub(crate) fn refused_with_blob(policies: &str) -> Vec<Rule> {
+    let mut texts = texts(policies);
+    texts.insert(
+        "tools/fs2.json".to_owned(),
+        r#"{"server": "fs2", "tools": [{"name": "blob", "inputSchema": {"type": "object", "additionalProperties": false,
+            "properties": {"data": {"type": "object"}, "size": {"type": "integer"}}}}]}"#
+            .to_owned(),
+    );
+    let config = format!("{CONFIG}\n[tool.\"fs2.blob\"]\nopaque = [\"data\"]");
+    texts.insert("callgate.toml".to_owned(), config);
+    match load(&GateFiles::from_texts(texts), FACTS) {
+        Ok(_) => Vec::new(),
+        Err(error) => rules(error.findings()),
+    }
+}
+
 /// The rules that keep these policies from loading.
 pub(crate) fn refused(policies: &str) -> Vec<Rule> {
     match try_gate(policies) {
@@ -130,6 +143,9 @@ pub(crate) fn warned(policies: &str) -> Vec<Rule> {
 
 fn rules(findings: &[Finding]) -> Vec<Rule> {
     let mut rules: Vec<_> = findings.iter().map(|finding| finding.rule).collect();
+    let errors = findings.iter().any(|finding| finding.severity() == Severity::Error);
+    // Beside errors, advice is noise.
+    rules.retain(|rule| !errors || rule.severity() == Severity::Error);
     rules.dedup();
     rules
 }

@@ -54,7 +54,10 @@ fn tests_run_and_cover() {
 
 #[test]
 fn failures_say_what_differs() {
-    let wrong = GOOD.replace("expect = \"allow\"\npolicy = \"small\"", "expect = \"deny\"\ncode = \"forbidden\"\npolicy = \"other\"\nsays = \"never\"");
+    let wrong = GOOD.replace(
+        "expect = \"allow\"\npolicy = \"small\"",
+        "expect = \"deny\"\ncode = \"forbidden\"\npolicy = \"other\"\nsays = \"never\"",
+    );
     let report = run(&wrong).expect("run");
     assert!(!report.passed());
     assert_eq!(report.results[0].failures.len(), 4, "{:?}", report.results[0].failures);

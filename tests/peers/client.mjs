@@ -40,7 +40,8 @@ const play = {
   progress: async (step) => {
     const progress = [];
     const result = await call(step, { onprogress: (seen) => progress.push(seen) });
-    return { progress, result };
+    // The last one comes together with the result, and some clients then forget it.
+    return { progress: progress.filter((seen) => seen.progress !== seen.total), result };
   },
   cancel: async (step) => {
     const abort = new AbortController();

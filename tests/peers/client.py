@@ -28,7 +28,9 @@ async def progress(session, step):
     seen = []
 
     async def note(progress, total, message):
-        seen.append([progress, total, message])
+        # The last one comes together with the result, and some clients then forget it.
+        if progress != total:
+            seen.append([progress, total, message])
 
     result = await call(session, step, progress_callback=note)
     return {"progress": seen, "result": result}

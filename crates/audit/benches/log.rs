@@ -7,12 +7,14 @@
 #[path = "../tests/support/log.rs"]
 mod support;
 
+use std::collections::VecDeque;
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use callgate_audit::{VerifyOptions, Writer, WriterOptions, verify};
+use callgate_core::gate::Receipt;
 use callgate_core::seam::{Later, Log as _, LogError};
 use support::{Log, decision, options};
 
@@ -43,11 +45,12 @@ fn append(writer: &Writer, callers: usize, records: u64) -> f64 {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let start = Instant::now();
     runtime.block_on(async {
-        let mut flight: std::collections::VecDeque<Later<'_, _>> = std::collections::VecDeque::new();
+        let mut flight: VecDeque<Later<'_, Result<Receipt, LogError>>> = VecDeque::new();
         for at in 0..records {
-            if flight.len() == callers {
-                let first = flight.pop_front().unwrap();
-                first.await.map_err(|error: LogError| error).unwrap();
+            if flight.len() == callers
+                && let Some(first) = flight.pop_front()
+            {
+                first.await.unwrap();
             }
             flight.push_back(writer.append(decision("ann", at)));
         }

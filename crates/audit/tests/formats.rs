@@ -1,5 +1,5 @@
 //! Notes, keys, proofs and frames: against somebody else's reader, and against arbitrary bytes.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "support/log.rs"]
 mod support;

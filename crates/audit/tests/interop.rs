@@ -22,10 +22,13 @@ const RECORDS: u64 = 100_000;
 const EARLIER: u64 = 60_001;
 const PROVED: u64 = 73_894;
 
+/// Runs a verifier on the served log in a directory.
+type Run = Box<dyn Fn(&Path, &Files) -> Output>;
+
 /// A verifier of somebody else's: whether it accepts the served log in a directory.
 struct Peer {
     name: &'static str,
-    command: Box<dyn Fn(&Path, &Files) -> Output>,
+    run: Run,
 }
 
 /// What a verifier was given earlier, and what goes with the log.
@@ -64,7 +67,7 @@ fn go(work: &Path) -> Option<Peer> {
     let command = move |public: &Path, files: &Files| {
         Command::new(&binary).arg(public).arg(&files.vkey).arg(&files.earlier).output().unwrap()
     };
-    Some(Peer { name: "go sumdb", command: Box::new(command) })
+    Some(Peer { name: "go sumdb", run: Box::new(command) })
 }
 
 fn python() -> Option<Peer> {
@@ -79,7 +82,7 @@ fn python() -> Option<Peer> {
         command.arg(here("verify.py")).arg(public).arg(&files.vkey);
         command.args([&files.proof, &files.leaf, &files.earlier, &files.consistency]).output().unwrap()
     };
-    Some(Peer { name: "python", command: Box::new(command) })
+    Some(Peer { name: "python", run: Box::new(command) })
 }
 
 fn openssl() -> Option<()> {
@@ -204,7 +207,7 @@ fn software_written_elsewhere_accepts_the_log_and_rejects_what_was_changed() {
 
     for peer in [go(work.path()), python()].into_iter().flatten() {
         let run = |directory: &str, files: &Files| {
-            let output = (peer.command)(&at(directory), files);
+            let output = (peer.run)(&at(directory), files);
             let text = [output.stdout, output.stderr].concat();
             (output.status.success(), String::from_utf8_lossy(&text).into_owned())
         };

@@ -1,5 +1,5 @@
 //! The tree against the published vectors and against somebody else's implementation.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::convert::Infallible;
 

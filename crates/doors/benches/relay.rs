@@ -4,7 +4,13 @@
 //! it through pipes; relayed, through a socket to the relay, which talks to it through pipes. The gate
 //! allows everything and keeps nothing, so that the numbers are the door's own: a decision's fsync and
 //! the socket to the gate come on top. What is not measured: a busy machine, a client in another process.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a bench may fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a bench may fail"
+)]
 #![allow(missing_docs, reason = "a bench")]
 
 use std::process::Stdio;
@@ -52,15 +58,17 @@ fn serve() {
     let mut out = std::io::stdout().lock();
     for line in std::io::stdin().lock().lines() {
         let line = line.unwrap();
-        let Some((head, id)) = line.rsplit_once("\"id\":") else { continue };
-        let result = match head {
-            _ if head.contains("\"initialize\"") => r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{}}}"#.to_owned(),
-            _ if head.contains("tools/list") => r#"{"tools":[{"name":"echo"}]}"#.to_owned(),
-            _ if head.contains("tools/call") => {
-                let size = head.split("\"size\":").nth(1).and_then(|rest| rest.split('}').next()).unwrap();
+        let Some((_, id)) = line.rsplit_once("\"id\":") else { continue };
+        let result = match () {
+            () if line.contains("\"initialize\"") => {
+                r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{}}}"#.to_owned()
+            }
+            () if line.contains("tools/list") => r#"{"tools":[{"name":"echo"}]}"#.to_owned(),
+            () if line.contains("tools/call") => {
+                let size = line.split("\"size\":").nth(1).and_then(|rest| rest.split('}').next()).unwrap();
                 format!(r#"{{"content":[{{"type":"text","text":"{}"}}]}}"#, "x".repeat(size.parse().unwrap()))
             }
-            _ => "{}".to_owned(),
+            () => "{}".to_owned(),
         };
         let id = id.split(['}', ',']).next().unwrap();
         writeln!(out, r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#).unwrap();
@@ -134,10 +142,15 @@ async fn main() {
     let mut relayed = Client { reader: BufReader::new(reader), writer, line: Vec::new() };
     relayed.greet().await;
 
-    println!("{:<28} {:>11} {:>11} {:>9} {:>7} {:>11} {:>11}", "round trip, µs", "direct p50", "relay p50", "added", "ratio", "direct p99", "relay p99");
+    println!(
+        "{:<28} {:>11} {:>11} {:>9} {:>7} {:>11} {:>11}",
+        "round trip, µs", "direct p50", "relay p50", "added", "ratio", "direct p99", "relay p99"
+    );
     let ping = "{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"id\":ID}\n";
     let call = |size: usize| {
-        format!("{{\"jsonrpc\":\"2.0\",\"method\":\"tools/call\",\"params\":{{\"name\":\"echo\",\"arguments\":{{\"size\":{size}}}}},\"id\":ID}}\n")
+        format!(
+            "{{\"jsonrpc\":\"2.0\",\"method\":\"tools/call\",\"params\":{{\"name\":\"echo\",\"arguments\":{{\"size\":{size}}}}},\"id\":ID}}\n"
+        )
     };
     for (name, message, rounds) in [
         ("ping (undecided)", ping.to_owned(), 5000),

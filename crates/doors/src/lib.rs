@@ -6,10 +6,6 @@
 //! A door asks the gate through [`Operations`], which the gate in process ([`Local`]) and the
 //! socket's [`socket::Client`] both are. It gets a [`Ruling`] back, forwards the exact bytes that were
 //! decided or hands on the refusal, and reports what became of the call.
-#![cfg_attr(
-    test,
-    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests may fail")
-)]
 
 pub mod frames;
 pub mod mcp;

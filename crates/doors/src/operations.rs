@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use callgate_core::gate::{Observed, Passing};
 use callgate_core::seam::{Later, Offer, Standing};
-use callgate_core::{Answer, CallFault, Caller, Code, Completion, Decision, Gate, Reason, Receipt, Request, ServerName};
+use callgate_core::{
+    Answer, CallFault, Caller, Code, Completion, Decision, Gate, Reason, Receipt, Request, ServerName,
+};
 
 /// The gate's operations for one caller whose identity is settled elsewhere.
 pub trait Operations: Send + Sync {

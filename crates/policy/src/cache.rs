@@ -20,6 +20,8 @@ pub(crate) struct Cache {
 struct Kept {
     parsed: Generations<Arc<Parsed>>,
     validated: Generations<Verdicts>,
+    /// How often something had to be made.
+    made: usize,
 }
 
 /// What this load used, and what the one before did.
@@ -56,7 +58,10 @@ impl Cache {
             return Ok(parsed);
         }
         let parsed = Arc::new(parse(text)?);
-        self.with(|kept| kept.parsed.now.insert(key, Arc::clone(&parsed)));
+        self.with(|kept| {
+            kept.made += 1;
+            kept.parsed.now.insert(key, Arc::clone(&parsed));
+        });
         Ok(parsed)
     }
 
@@ -66,7 +71,10 @@ impl Cache {
             return faults;
         }
         let faults: Verdicts = validate().into();
-        self.with(|kept| kept.validated.now.insert(key, Arc::clone(&faults)));
+        self.with(|kept| {
+            kept.made += 1;
+            kept.validated.now.insert(key, Arc::clone(&faults));
+        });
         faults
     }
 
@@ -78,7 +86,48 @@ impl Cache {
         });
     }
 
+    /// How many policies were parsed and how many validated, together.
+    #[cfg(test)]
+    pub(crate) fn made(&self) -> usize {
+        self.with(|kept| kept.made)
+    }
+
     fn with<T>(&self, work: impl FnOnce(&mut Kept) -> T) -> T {
         work(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cache;
+    use crate::files::GateFiles;
+    use crate::load::load_with;
+
+    #[test]
+    fn only_what_changed_is_made_again() {
+        let tool = r#"{"name": "NAME", "inputSchema": {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"]}}"#;
+        let pin = |names: &[&str]| {
+            let tools: Vec<_> = names.iter().map(|name| tool.replace("NAME", name)).collect();
+            format!(r#"{{"server": "s", "tools": [{}]}}"#, tools.join(","))
+        };
+        let policy = |name: &str, least: usize| {
+            format!(
+                "permit (principal, action == Action::\"s.{name}\", resource) when {{ context.input.x > {least} }};\n"
+            )
+        };
+        let hundred = |last: String| (0..100).map(|least| policy("a", least)).chain([last]).collect::<String>();
+        let cache = Cache::default();
+        let load = |policies: String, tools: &[&str]| {
+            let before = cache.made();
+            let files = GateFiles::from_texts([("policies/p.cedar", policies), ("tools/s.json", pin(tools))]);
+            load_with(&files, &[], &cache).expect("loaded");
+            cache.made() - before
+        };
+        assert_eq!(load(hundred(policy("b", 1)), &["a", "b"]), 202);
+        assert_eq!(load(hundred(policy("b", 1)), &["a", "b"]), 0, "nothing changed");
+        assert_eq!(load(hundred(policy("b", 2)), &["a", "b"]), 2, "one policy changed");
+        assert_eq!(load(hundred(policy("b", 2)), &["a", "b", "c"]), 0, "another tool concerns no policy");
+        let elsewhere = format!("// moved\n{}", hundred(policy("b", 2)));
+        assert_eq!(load(elsewhere, &["a", "b", "c"]), 0, "places are not kept");
     }
 }

@@ -239,11 +239,15 @@ pub(crate) fn action_uid(id: &str) -> Option<EntityUid> {
 fn check_names(config: &Config, text: &Arc<str>, pins: &[Pin], findings: &mut Vec<Finding>) {
     let mut fault = |name: &str, message: String| {
         let finding = Finding::new(Rule::UnknownName, config::FILE, message);
-        findings.push(match text.find(name) {
+        findings.push(match text.find(name).filter(|_| !name.is_empty()) {
             Some(start) => finding.at(text, start..start + name.len()),
             None => finding,
         });
     };
+    for pin in pins.iter().filter(|pin| CAPABILITIES.contains(&pin.server.as_str())) {
+        // What is permitted to the group would be permitted for all of the server.
+        fault("", format!("server {} has the name of a group", pin.server));
+    }
     for name in config.tool.keys() {
         if !pins.iter().any(|pin| pin.tools.contains_key(name)) {
             fault(name.as_str(), format!("the overlay is for {name}, which is not pinned"));

@@ -133,6 +133,11 @@ fn bounded(text: String) -> String {
     text.chars().take(LONGEST - 1).chain(['…']).collect()
 }
 
+/// An error of Cedar's, short and without what hides or controls.
+pub(crate) fn tidied(error: &str) -> String {
+    bounded(words::visible(error, LONGEST))
+}
+
 /// Says nothing about a value but what policy compares; see [`words`].
 impl Phrase {
     fn say(&self, request: &Request, entities: &Entities) -> String {

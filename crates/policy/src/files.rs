@@ -143,6 +143,11 @@ fn names(folder: &Path, shown: &str) -> Result<Vec<String>, LoadError> {
         let Some(name) = name.to_str() else {
             return Err(Finding::new(Rule::UnexpectedFile, shown, "holds a file whose name is not UTF-8").into());
         };
+        if name.chars().any(char::is_control) {
+            return Err(
+                Finding::new(Rule::UnexpectedFile, shown, "holds a file with control characters in its name").into()
+            );
+        }
         if !(name.starts_with(['.', '#']) || name.ends_with('~')) {
             names.push(name.to_owned());
         }

@@ -13,7 +13,7 @@ use crate::config::{self, Config};
 use crate::entities::{self, Declarations, Sort};
 use crate::facts::FactPlan;
 use crate::files::GateFiles;
-use crate::finding::{Finding, LoadError, Severity, tidy};
+use crate::finding::{Finding, LoadError, Rule, Severity, tidy};
 use crate::index::Index;
 use crate::pins::Pin;
 use crate::policies::{self, Policy};
@@ -42,7 +42,25 @@ pub fn load(files: &GateFiles, specs: &[FactSpec]) -> Result<Loaded, LoadError> 
     load_with(files, specs, &Cache::default())
 }
 
+/// On a stack of its own: Cedar's parser and validator recurse with the depth of an expression, and a policy
+/// must never be able to end the process that judges by the one before.
 pub(crate) fn load_with(files: &GateFiles, specs: &[FactSpec], cache: &Cache) -> Result<Loaded, LoadError> {
+    let failed = |what: &str| LoadError::from(Finding::new(Rule::Unreadable, "", format!("the loader {what}")));
+    std::thread::scope(|scope| {
+        let loader = std::thread::Builder::new().name("policy-loader".to_owned()).stack_size(STACK);
+        let loading = loader.spawn_scoped(scope, || load_here(files, specs, cache));
+        match loading.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(failed("panicked")),
+            Err(error) => Err(failed(&format!("could not start: {error}"))),
+        }
+    })
+}
+
+/// Address space; pages are taken only if they are used.
+const STACK: usize = 64 << 20;
+
+fn load_here(files: &GateFiles, specs: &[FactSpec], cache: &Cache) -> Result<Loaded, LoadError> {
     let snapshot = assemble(files, specs, cache)?;
     let mut findings = check::run(&snapshot, cache);
     tidy(&mut findings);

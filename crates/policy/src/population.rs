@@ -44,6 +44,8 @@ pub(crate) struct Population {
 struct Known {
     entity: Entity,
     next: Vec<EntityUid>,
+    /// All that it names.
+    named: Vec<EntityUid>,
 }
 
 impl Population {
@@ -94,7 +96,7 @@ impl Population {
             findings.push(Finding::new(Rule::BadEntity, entities::FILE, causes.join(": ")));
         }
         for (uid, known) in &self.known {
-            for next in &known.next {
+            for next in &known.named {
                 let declared = Sort::ALL.iter().any(|sort| next.type_name().basename() == sort.type_name());
                 if declared && !self.known.contains_key(next) {
                     let message = format!("{uid} refers to {next}, which is not declared");
@@ -149,7 +151,7 @@ impl Population {
 
     /// Every entity that an attribute or parent of a declared entity names, value types among them.
     pub(crate) fn references(&self) -> impl Iterator<Item = &EntityUid> {
-        self.known.values().flat_map(|known| &known.next)
+        self.known.values().flat_map(|known| &known.named)
     }
 }
 
@@ -160,11 +162,14 @@ impl Known {
         let parents: Vec<EntityUid> = parents.collect::<Option<_>>()?;
         let attributes = declared.attributes.iter().map(|(name, value)| Some((name.clone(), value.expression()?)));
         let tags = declared.tags.iter().map(|(name, value)| Some((name.clone(), value.expression()?)));
-        let mut next = parents.clone();
-        declared.attributes.values().chain(declared.tags.values()).for_each(|value| value.references(&mut next));
+        let (mut next, mut named) = (parents.clone(), parents.clone());
+        for value in declared.attributes.values().chain(declared.tags.values()) {
+            value.references(false, &mut next);
+            value.references(true, &mut named);
+        }
         let attributes = attributes.collect::<Option<Vec<_>>>()?;
         let tags = tags.collect::<Option<Vec<_>>>()?;
         let entity = Entity::new_with_tags(own.clone(), attributes, parents, tags).ok()?;
-        Some((own, Self { entity, next }))
+        Some((own, Self { entity, next, named }))
     }
 }

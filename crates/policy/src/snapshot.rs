@@ -140,10 +140,9 @@ impl GateSnapshot {
         pairs.push(("common".to_owned(), lifted.common));
         let context = Context::from_pairs(pairs).map_err(|_| internal("the context cannot be built"))?;
         let (principal, resource) = (agent.uid.clone(), action.server.clone());
+        // Cedar's own message would repeat the whole context, facts included.
         let request = Request::new(principal, action.uid.clone(), resource, context, Some(&self.catalogue.schema))
-            .map_err(|error| {
-                vec![Reason::new(Code::InvalidArguments, format!("the call does not fit the schema: {error}"))]
-            })?;
+            .map_err(|_| vec![Reason::new(Code::InvalidArguments, "the call does not fit the tool's schema")])?;
         let stage = self.stage(agent, place, action);
         let entities = match lifted.entities.is_empty() {
             true => None,
@@ -188,7 +187,7 @@ impl GateSnapshot {
             .map(|(place, error)| {
                 let policy = self.policies.get(*place).map(|policy| policy.at.clone());
                 let unknown = || callgate_core::PolicyRef { id: "?".into(), at: "?".into() };
-                (policy.unwrap_or_else(unknown), error.clone())
+                (policy.unwrap_or_else(unknown), explain::tidied(error))
             })
             .collect();
         let closed = !errors.is_empty() || forbids.iter().any(|forbid| forbid.approval.is_none());

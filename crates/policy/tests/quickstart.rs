@@ -22,3 +22,21 @@ fn the_quickstart_passes_check_and_its_own_tests() {
     assert_eq!(report.uncovered().count(), 0, "every policy is satisfied by some test");
     assert!(report.results.len() > 20);
 }
+
+#[test]
+fn every_policy_of_the_quickstart_is_needed_by_one_of_its_tests() {
+    let files = GateFiles::read(quickstart()).expect("read");
+    let texts = || files.iter().map(|(path, text)| (path.to_owned(), text.to_string()));
+    for (path, text) in texts().filter(|(path, _)| path.ends_with(".cedar")) {
+        for id in text.match_indices("@id(").map(|(start, _)| start) {
+            let end = id + text[id..].find(";\n").expect("a policy ends") + 2;
+            let without = format!("{}{}", &text[..id], &text[end..]);
+            let changed =
+                texts().map(|(other, text)| if other == path { (other, without.clone()) } else { (other, text) });
+            let files = GateFiles::from_texts(changed);
+            let loaded = load(&files, &[NOW]).expect("loads without it");
+            let report = run_tests(&loaded.snapshot, &files).expect("tests");
+            assert!(!report.passed(), "nothing fails without {}", &text[id..end]);
+        }
+    }
+}

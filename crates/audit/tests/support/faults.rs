@@ -1,5 +1,5 @@
 //! File systems that fail as asked.
-#![allow(dead_code, unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, dead_code, unreachable_pub)]
 
 use std::collections::BTreeMap;
 use std::io;

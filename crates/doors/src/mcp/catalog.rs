@@ -6,9 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use callgate_core::seam::OfferKind;
 use callgate_text::{Digest, Json};
 
+use super::Limits;
 use super::listing::member;
 use super::own::Own;
-use super::Limits;
 use crate::outbox::Outbox;
 
 /// The definitions of tools and prompts, the latest seen of each name.
@@ -17,6 +17,9 @@ pub(super) struct Catalog {
     tools: Shelf,
     prompts: Shelf,
 }
+
+/// Names that are remembered; beyond them the list is read anew.
+const MOST_SEEN: usize = 40_000;
 
 /// What is offered by one name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +76,12 @@ impl Catalog {
     pub(super) fn saw(&self, kind: OfferKind, items: &[Json]) {
         if let Some(shelf) = self.shelf(kind) {
             let seen = read(kind, items);
-            shelf.state().items.extend(seen);
+            let mut state = shelf.state();
+            state.items.extend(seen);
+            if state.items.len() > MOST_SEEN {
+                state.items.clear();
+                state.stale = true;
+            }
         }
     }
 

@@ -13,40 +13,84 @@ use super::actions::{self, Action, Method, TOLD_BY_CLIENT, TaskMethod};
 use super::decided::{self, Question, Turns};
 use super::inflight::{Asked, Cancelled};
 use super::replies::{self, DENIED, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR};
-use super::session::Session;
+use super::session::{Session, Stage};
 use super::{Fault, Id, Message, Refused, Shape};
+
+/// Requests that wait until the server has answered `initialize`.
+const MOST_HELD: usize = 64;
 
 /// Passes on what the client says until it stops; then waits until what it asked was decided.
 pub(super) async fn run<R: AsyncRead + Unpin>(session: Arc<Session>, input: R) {
     let mut frames = Frames::new(input, session.limits.from_client);
-    let mut turns = Turns::default();
-    while let Ok(Some(frame)) = frames.next().await {
-        let taken = match frame {
-            Frame::TooLong(skimmed) => refused(&session, Refused::too_long(&skimmed), &mut turns).await,
-            Frame::Line(line) if line.iter().all(u8::is_ascii_whitespace) => Ok(()),
-            Frame::Line(line) => match Message::read(line, session.limits.from_client) {
-                Err(line) => refused(&session, *line, &mut turns).await,
-                Ok(message) => take(&session, message, &mut turns).await,
+    let mut saying = Saying { session, turns: Turns::default(), held: Vec::new() };
+    loop {
+        let waits = !saying.held.is_empty();
+        let session = saying.session.clone();
+        let taken = tokio::select! {
+            biased;
+            () = session.phase.settled(), if waits => saying.resume().await,
+            frame = frames.next() => match frame {
+                Ok(Some(frame)) => saying.take(frame).await,
+                Ok(None) | Err(_) => break,
             },
         };
         if taken.is_err() {
             break;
         }
     }
-    turns.next().come().await;
+    if !saying.held.is_empty() {
+        let _ = tokio::time::timeout(saying.session.limits.grace, saying.session.phase.settled()).await;
+        let _ = saying.resume().await;
+    }
+    saying.turns.next().come().await;
 }
 
-async fn take(session: &Arc<Session>, message: Message, turns: &mut Turns) -> Result<(), Gone> {
-    match message.shape.clone() {
-        Shape::Request { id, method } => request(session, message, id, &method, turns).await,
-        Shape::Notification { method } => {
-            notification(session, message, &method).await;
-            Ok(())
+struct Saying {
+    session: Arc<Session>,
+    turns: Turns,
+    /// What the client asked before it knew that it may.
+    held: Vec<(Message, Id, String)>,
+}
+
+impl Saying {
+    async fn take(&mut self, frame: Frame) -> Result<(), Gone> {
+        let session = &self.session;
+        let message = match frame {
+            Frame::TooLong(skimmed) => return refused(session, Refused::too_long(&skimmed), &mut self.turns).await,
+            Frame::Line(line) if line.iter().all(u8::is_ascii_whitespace) => return Ok(()),
+            Frame::Line(line) => match Message::read(line, session.limits.from_client) {
+                Err(line) => return refused(session, *line, &mut self.turns).await,
+                Ok(message) => message,
+            },
+        };
+        match message.shape.clone() {
+            Shape::Request { id, method } if self.waits(&method) => {
+                self.held.push((message, id, method));
+                Ok(())
+            }
+            Shape::Request { id, method } => request(session, message, id, &method, &mut self.turns).await,
+            Shape::Notification { method } => {
+                notification(session, message, &method).await;
+                Ok(())
+            }
+            Shape::Response { id, digest } => {
+                response(session, message, id, digest).await;
+                Ok(())
+            }
         }
-        Shape::Response { id, digest } => {
-            response(session, message, id, digest).await;
-            Ok(())
+    }
+
+    /// A script pipes its whole session in at once: what follows `initialize` waits for its answer.
+    fn waits(&self, method: &str) -> bool {
+        let asks = actions::from_client(method).is_some_and(|known| known != Method::Initialize);
+        asks && method != "ping" && self.session.phase.stage() == Stage::Asked && self.held.len() < MOST_HELD
+    }
+
+    async fn resume(&mut self) -> Result<(), Gone> {
+        for (message, id, method) in std::mem::take(&mut self.held) {
+            request(&self.session, message, id, &method, &mut self.turns).await?;
         }
+        Ok(())
     }
 }
 

@@ -81,8 +81,7 @@ pub(super) async fn from_server(session: Arc<Session>, question: Question, mut t
         return turn.come().await;
     };
     turn.come().await;
-    let sent = session.asked_back.release(&id, serial, released.clone())
-        && session.to_client.send(bytes).await.is_ok();
+    let sent = session.asked_back.release(&id, serial, released.clone()) && session.to_client.send(bytes).await.is_ok();
     if !sent {
         session.report(Some(released), Outcome::NotRun, None).await;
     }
@@ -124,8 +123,9 @@ async fn ruled_call(session: &Session, request: Request) -> Ruling {
 /// what was pinned. The gate says so and records it.
 async fn quarantined(session: &Session, request: &Request) -> Option<Reason> {
     session.refresh(OfferKind::Prompt).await;
-    let name = request.arguments.as_ref()?.get("name").and_then(Json::as_str)?;
     let changed = |message| Some(Reason::new(Code::ToolChanged, message));
+    let name = request.arguments.as_ref().and_then(|arguments| arguments.get("name")).and_then(Json::as_str);
+    let Some(name) = name else { return Some(Reason::new(Code::InvalidArguments, "the prompt is not named")) };
     let definition = match session.catalog.offered(OfferKind::Prompt, name) {
         None => return changed("the server does not offer this prompt"),
         Some(Offered::Twice) => return changed("the server offers this prompt in two forms"),

@@ -10,8 +10,8 @@ use super::Message;
 
 /// Shows every text in `value` to the gate; what comes back if a text was changed.
 ///
-/// Texts are all strings at any depth, and keys that are not plain ASCII. Left out are base64 payloads
-/// beside a `mimeType`, and the tokens by which the two sides correlate messages.
+/// Texts are all strings at any depth, and keys that are not plain ASCII. Left out are the payloads of
+/// images, sounds and blobs as long as they are base64.
 ///
 /// # Errors
 /// The reason for which the message must not be handed on.
@@ -45,6 +45,26 @@ pub(super) async fn inspected(gate: &dyn Operations, message: Message, member: &
     })
 }
 
+/// As [`inspected`] for `params`, leaving the tokens alone by which the two sides correlate messages.
+///
+/// # Errors
+/// As [`inspect`].
+pub(super) async fn inspected_params(gate: &dyn Operations, message: Message) -> Result<Message, Reason> {
+    let Some(mut params) = message.params().cloned() else { return Ok(message) };
+    let tokens = ["progressToken", "requestId"].map(|key| (key, params.remove(key)));
+    match inspect(gate, &Json::Object(params)).await? {
+        Some(Json::Object(mut params)) => {
+            for (key, token) in tokens {
+                if let Some(token) = token {
+                    params.set(key, token);
+                }
+            }
+            Ok(message.with("params", params))
+        }
+        _ => Ok(message),
+    }
+}
+
 /// What of an object is text.
 enum Part {
     /// Neither the key nor the value.
@@ -54,8 +74,8 @@ enum Part {
 }
 
 fn part(object: &Object, key: &str, value: &Json) -> Part {
-    let payload = matches!(key, "data" | "blob") && object.get("mimeType").is_some() && is_base64(value);
-    if payload || matches!(key, "progressToken" | "requestId") {
+    let media = || matches!(object.get("type").and_then(Json::as_str), Some("image" | "audio"));
+    if (key == "blob" || key == "data" && media()) && is_base64(value) {
         return Part::Nothing;
     }
     Part::Value { key: !key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') }
@@ -89,9 +109,7 @@ fn rebuild(value: &Json, observed: &mut impl Iterator<Item = Observed>) -> Resul
     Ok(match value {
         Json::String(text) if !text.is_empty() => Json::String(shown(text, observed)?),
         Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => value.clone(),
-        Json::Array(items) => {
-            Json::Array(items.iter().map(|item| rebuild(item, observed)).collect::<Result<_, _>>()?)
-        }
+        Json::Array(items) => Json::Array(items.iter().map(|item| rebuild(item, observed)).collect::<Result<_, _>>()?),
         Json::Object(object) => {
             let mut rebuilt = Object::default();
             for (key, value) in object.iter() {
@@ -100,7 +118,10 @@ fn rebuild(value: &Json, observed: &mut impl Iterator<Item = Observed>) -> Resul
                     Part::Value { key: too } => {
                         let key = if too { shown(key, observed)? } else { key.to_owned() };
                         if rebuilt.contains(&key) {
-                            return Err(Reason::new(Code::ResultWithheld, "two keys are one without hidden characters"));
+                            return Err(Reason::new(
+                                Code::ResultWithheld,
+                                "two keys are one without hidden characters",
+                            ));
                         }
                         rebuilt.set(&key, rebuild(value, observed)?);
                     }

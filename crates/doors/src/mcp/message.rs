@@ -176,7 +176,7 @@ fn shape(object: &Object, line: &[u8]) -> Result<Shape, Fault> {
     let answer = (object.get("result").is_some(), object.get("error"));
     match (object.get("method"), answer, id) {
         (Some(Json::String(method)), (false, None), id) => {
-            if !object.get("params").is_none_or(|params| params.as_object().is_some()) {
+            if object.get("params").is_some_and(|params| params.as_object().is_none()) {
                 return Err(Fault::Envelope("has params that are not an object"));
             }
             let method = method.clone();
@@ -188,9 +188,7 @@ fn shape(object: &Object, line: &[u8]) -> Result<Shape, Fault> {
         }
         (Some(Json::String(_)), _, _) => Err(Fault::Envelope("is a request and an answer at once")),
         (Some(_), _, _) => Err(Fault::Envelope("has a method that is not a string")),
-        (None, (true, None), Some(Some(id))) => {
-            Ok(Shape::Response { id: Some(id), digest: literals.digest() })
-        }
+        (None, (true, None), Some(Some(id))) => Ok(Shape::Response { id: Some(id), digest: literals.digest() }),
         (None, (false, Some(Json::Object(_))), Some(id)) => Ok(Shape::Response { id, digest: literals.digest() }),
         (None, (false, Some(Json::Object(_))), None) => Ok(Shape::Response { id: None, digest: literals.digest() }),
         (None, _, _) => Err(Fault::Envelope("is neither a request nor an answer")),
@@ -242,7 +240,10 @@ struct Lenient<'a> {
 }
 
 impl Refused {
-    #[expect(clippy::disallowed_methods, reason = "what it finds is only used to refuse; `Lenient` errs on a key twice")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "what it finds is only used to refuse; `Lenient` errs on a key twice"
+    )]
     fn seen(fault: Fault, line: &[u8]) -> Self {
         let is_object = line.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
         let lenient: Option<Lenient<'_>> = is_object.then(|| serde_json::from_slice(line).ok()).flatten();
@@ -273,9 +274,8 @@ impl Refused {
 /// the other three stand in strings.
 fn without_line_ends(line: Vec<u8>) -> Vec<u8> {
     let body = line.strip_suffix(b"\r").unwrap_or(&line);
-    let is_end = |at: usize| {
-        matches!(body.get(at..), Some([b'\r', ..] | [0xC2, 0x85, ..] | [0xE2, 0x80, 0xA8 | 0xA9, ..]))
-    };
+    let is_end =
+        |at: usize| matches!(body.get(at..), Some([b'\r', ..] | [0xC2, 0x85, ..] | [0xE2, 0x80, 0xA8 | 0xA9, ..]));
     if !memchr::memchr3_iter(b'\r', 0xC2, 0xE2, body).any(is_end) {
         return line;
     }

@@ -98,7 +98,11 @@ fn hello() -> Json {
     let roots = Json::object([("listChanged", true)]);
     let capabilities = Json::object([("roots", roots), ("sampling", nothing()), ("elicitation", elicitation)]);
     let client = Json::object([("name", "callgate"), ("version", env!("CARGO_PKG_VERSION"))]);
-    Json::object([("protocolVersion", Json::from("2025-11-25")), ("capabilities", capabilities), ("clientInfo", client)])
+    Json::object([
+        ("protocolVersion", Json::from("2025-11-25")),
+        ("capabilities", capabilities),
+        ("clientInfo", client),
+    ])
 }
 
 /// The client's side of a session with nobody behind it.

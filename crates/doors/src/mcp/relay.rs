@@ -128,7 +128,7 @@ where
         tasks: Tasks::default(),
         tasks_back: Tasks::default(),
         counters: Counters::default(),
-        phase: Phase::default(),
+        phase: Phase::new(),
         room: Room::new(limits.undecided),
         room_back: Room::new(limits.undecided),
         over: watch::Sender::new(false),

@@ -6,8 +6,8 @@ use callgate_text::Json;
 use crate::Ruling;
 
 use super::Id;
-use super::inflight::{Asked, Released};
 use super::actions::Action;
+use super::inflight::{Asked, Released};
 
 /// The JSON-RPC code of a denial, and of anything else that policy keeps from passing.
 pub const DENIED: i64 = -32050;
@@ -28,11 +28,8 @@ pub(super) fn error(id: Option<&Id>, code: i64, message: &str) -> Vec<u8> {
 fn error_with(id: Option<&Id>, code: i64, message: &str, data: Option<Json>) -> Vec<u8> {
     let mut error = vec![("code", Json::integer(code)), ("message", Json::from(message))];
     error.extend(data.map(|data| ("data", data)));
-    let message = [
-        ("jsonrpc", Json::from("2.0")),
-        ("id", id.map_or(Json::Null, Json::from)),
-        ("error", Json::object(error)),
-    ];
+    let message =
+        [("jsonrpc", Json::from("2.0")), ("id", id.map_or(Json::Null, Json::from)), ("error", Json::object(error))];
     Json::object(message).canonical()
 }
 
@@ -92,10 +89,7 @@ pub(super) fn unanswered(asked: &Asked, id: &Id, released: Option<&Released>, wh
 /// Tells the server that nobody waits for this answer any more.
 pub(super) fn cancelled(id: &Id, reason: &str) -> Vec<u8> {
     let params = Json::object([("requestId", Json::from(id)), ("reason", Json::from(reason))]);
-    let message = [
-        ("jsonrpc", Json::from("2.0")),
-        ("method", Json::from("notifications/cancelled")),
-        ("params", params),
-    ];
+    let message =
+        [("jsonrpc", Json::from("2.0")), ("method", Json::from("notifications/cancelled")), ("params", params)];
     Json::object(message).canonical()
 }

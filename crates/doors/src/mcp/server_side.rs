@@ -14,7 +14,7 @@ use super::actions::{self, Method, TOLD_BY_SERVER, TaskMethod};
 use super::client_side::{cancelled_id, outcome};
 use super::decided::{self, Question, Turns};
 use super::inflight::{Asked, Busy, Cancelled};
-use super::inspect::{inspect, inspected};
+use super::inspect::{inspect, inspected, inspected_params};
 use super::listing::filtered;
 use super::message::is_variant;
 use super::replies::{self, DENIED, INVALID_REQUEST, METHOD_NOT_FOUND};
@@ -74,11 +74,11 @@ async fn refused(session: &Session, line: Refused, why: &'static str) -> Result<
         return Ok(());
     }
     let Some(entry) = session.asked.answer(&id) else { return Ok(()) };
+    let reason = Reason::new(Code::ResultWithheld, why);
+    let sent = session.to_client.send(replies::withheld(&entry.asked, &id, entry.released.as_ref(), &reason)).await;
     if entry.asked == Asked::Initialize {
         session.phase.answer(false);
     }
-    let reason = Reason::new(Code::ResultWithheld, why);
-    let sent = session.to_client.send(replies::withheld(&entry.asked, &id, entry.released.as_ref(), &reason)).await;
     session.report(entry.released, Outcome::Ok, None).await;
     sent
 }
@@ -94,14 +94,18 @@ async fn answer(session: &Session, message: Message, id: Id, digest: Digest) -> 
         return Ok(());
     };
     let outcome = outcome(&message);
-    let bytes = match treated(session, &entry.asked, message).await {
-        Ok(message) => message.bytes,
+    let (bytes, accepted) = match treated(session, &entry.asked, message).await {
+        Ok(message) => (message.bytes, outcome == Outcome::Ok),
         Err(reason) => {
             session.counters.withheld();
-            replies::withheld(&entry.asked, &id, entry.released.as_ref(), &reason)
+            (replies::withheld(&entry.asked, &id, entry.released.as_ref(), &reason), false)
         }
     };
     let sent = session.to_client.send(bytes).await;
+    if entry.asked == Asked::Initialize {
+        // Only now, so that nothing that waited for this is answered before it.
+        session.phase.answer(accepted);
+    }
     session.report(entry.released, outcome, Some(digest)).await;
     sent
 }
@@ -110,9 +114,6 @@ async fn answer(session: &Session, message: Message, id: Id, digest: Digest) -> 
 async fn treated(session: &Session, asked: &Asked, message: Message) -> Result<Message, Reason> {
     let gate = &*session.gate;
     let Some(result) = message.json.get("result") else {
-        if *asked == Asked::Initialize {
-            session.phase.answer(false);
-        }
         return inspected(gate, message, "error").await;
     };
     match asked {
@@ -142,7 +143,6 @@ async fn treated(session: &Session, asked: &Asked, message: Message) -> Result<M
 
 /// The handshake: instructions pass only as they are pinned.
 async fn initialised(session: &Session, message: Message) -> Result<Message, Reason> {
-    session.phase.answer(false);
     let not_one = |why| Reason::new(Code::ResultWithheld, why);
     let result = message.json.get("result").and_then(Json::as_object);
     let mut result = result.ok_or_else(|| not_one("the server's answer is not an object"))?.clone();
@@ -153,7 +153,6 @@ async fn initialised(session: &Session, message: Message) -> Result<Message, Rea
         return Err(not_one("the server speaks a revision of the protocol that this gate does not know"));
     }
     session.catalog.declare(result.get("capabilities"));
-    session.phase.answer(true);
     let instructions = result.remove("instructions");
     let shown = match &instructions {
         None => true,
@@ -191,7 +190,7 @@ async fn request(session: &Arc<Session>, message: Message, id: Id, method: &str,
     };
     match known {
         Method::Decided(action) => {
-            let message = match inspected(&*session.gate, message, "params").await {
+            let message = match inspected_params(&*session.gate, message).await {
                 Ok(message) => message,
                 Err(reason) => {
                     session.counters.withheld();
@@ -262,7 +261,7 @@ async fn notification(session: &Session, message: Message, method: &str) -> Resu
         },
         _ => {}
     }
-    match inspected(&*session.gate, message, "params").await {
+    match inspected_params(&*session.gate, message).await {
         Ok(message) => session.to_client.send(message.bytes).await,
         Err(_) => {
             session.counters.withheld();

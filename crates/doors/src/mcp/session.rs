@@ -1,6 +1,5 @@
 //! What both directions of one relay share.
 
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::Arc;
 
 use callgate_core::{Outcome, ServerName, SessionId};
@@ -91,26 +90,49 @@ impl Session {
 }
 
 /// How far the handshake has come.
-#[derive(Debug, Default)]
-pub(super) struct Phase(AtomicU8);
+#[derive(Debug)]
+pub(super) struct Phase(watch::Sender<Stage>);
 
-const NEW: u8 = 0;
-const ASKED: u8 = 1;
-const READY: u8 = 2;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    New,
+    /// The client asked, and the server did not answer yet.
+    Asked,
+    Ready,
+}
 
 impl Phase {
+    pub(super) fn new() -> Self {
+        Self(watch::Sender::new(Stage::New))
+    }
+
+    pub(super) fn stage(&self) -> Stage {
+        *self.0.borrow()
+    }
+
     /// The client asks to initialise; `false` if it did before.
     pub(super) fn ask(&self) -> bool {
-        self.0.compare_exchange(NEW, ASKED, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+        self.0.send_if_modified(|stage| {
+            let new = *stage == Stage::New;
+            if new {
+                *stage = Stage::Asked;
+            }
+            new
+        })
     }
 
     /// The server answered; it may be asked again if it refused.
     pub(super) fn answer(&self, accepted: bool) {
-        self.0.store(if accepted { READY } else { NEW }, Ordering::SeqCst);
+        self.0.send_replace(if accepted { Stage::Ready } else { Stage::New });
+    }
+
+    /// Resolves when no answer is awaited.
+    pub(super) async fn settled(&self) {
+        let _ = self.0.subscribe().wait_for(|stage| *stage != Stage::Asked).await;
     }
 
     pub(super) fn is_ready(&self) -> bool {
-        self.0.load(Ordering::SeqCst) == READY
+        self.stage() == Stage::Ready
     }
 }
 

@@ -51,7 +51,11 @@ impl Listening {
         let (Some(directory), Some(name)) = (directory, path.file_name()) else {
             return Err(SocketError::NoDirectory(path.to_owned()));
         };
-        std::fs::DirBuilder::new().recursive(true).mode(0o711).create(directory)?;
+        if !directory.exists() {
+            std::fs::DirBuilder::new().recursive(true).mode(0o711).create(directory)?;
+            // Whatever the umask took away: without search permission nobody could connect.
+            std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o711))?;
+        }
         refuse_exposed(path, directory)?;
         refuse_taken(path)?;
 

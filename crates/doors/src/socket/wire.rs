@@ -2,9 +2,7 @@
 
 use callgate_core::gate::{Observed, Passing, Preview};
 use callgate_core::seam::{Offer, OfferKind, Standing};
-use callgate_core::{
-    Answer, CallFault, Code, Completion, Decision, Outcome, Reason, Receipt, Request, ServerName,
-};
+use callgate_core::{Answer, CallFault, Code, Completion, Decision, Outcome, Reason, Receipt, Request, ServerName};
 use callgate_text::{Digest, Json, Object, Revealed};
 
 use crate::Ruling;

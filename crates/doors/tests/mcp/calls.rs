@@ -110,7 +110,12 @@ async fn questions_of_the_server_are_decided_and_answered_once() {
     client.passes(server, r#"{"jsonrpc":"2.0","id":0,"result":{"roots":[]}}"#).await;
     server.passes(client, r#"{"jsonrpc":"2.0","id":1,"method":"elicitation/create","params":{"message":"Name?","requestedSchema":{}}}"#).await;
     client.passes(server, r#"{"jsonrpc":"2.0","id":1,"result":{"action":"decline"}}"#).await;
-    server.passes(client, r#"{"jsonrpc":"2.0","id":2,"method":"sampling/createMessage","params":{"messages":[],"maxTokens":5}}"#).await;
+    server
+        .passes(
+            client,
+            r#"{"jsonrpc":"2.0","id":2,"method":"sampling/createMessage","params":{"messages":[],"maxTokens":5}}"#,
+        )
+        .await;
     client.say(r#"{"jsonrpc":"2.0","id":2,"error":{"code":-1,"message":"no"}}"#).await;
     client.say(r#"{"jsonrpc":"2.0","id":2,"result":{"again":true}}"#).await;
     assert!(server.hear().await.contains("\"no\""));
@@ -185,7 +190,9 @@ async fn a_call_that_is_cancelled_later_passes_its_cancellation_and_takes_no_lat
     let mut rig = Rig::ready(TOOLS).await;
     let Rig { client, server, .. } = &mut rig;
     client.passes(server, &call("5", "echo")).await;
-    client.passes(server, r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":5,"reason":"x"}}"#).await;
+    client
+        .passes(server, r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":5,"reason":"x"}}"#)
+        .await;
     // The id is not free until the server answered it: the late answer must not complete another call.
     client.say(&call("5", "echo")).await;
     assert_eq!(at(&client.hear_json().await, &["id"]), &Json::Null);
@@ -217,12 +224,21 @@ async fn tasks_pass_for_own_calls_alone() {
     let Rig { client, server, .. } = &mut rig;
     client.say(r#"{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{"taskId":"t-1"}}"#).await;
     assert_eq!(at(&client.hear_json().await, &["error", "code"]).as_i64(), Some(DENIED));
-    client.passes(server, r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"echo","task":{"ttl":5}}}"#).await;
+    client
+        .passes(server, r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"echo","task":{"ttl":5}}}"#)
+        .await;
     server.passes(client, r#"{"jsonrpc":"2.0","id":2,"result":{"task":{"taskId":"t-1","status":"working"}}}"#).await;
     for (id, method) in [(3, "tasks/get"), (4, "tasks/result"), (5, "tasks/cancel")] {
-        client.passes(server, &format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{"taskId":"t-1"}}}}"#)).await;
+        client
+            .passes(
+                server,
+                &format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{"taskId":"t-1"}}}}"#),
+            )
+            .await;
     }
-    server.say("{\"jsonrpc\":\"2.0\",\"id\":4,\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"a\u{200b}b\"}]}}").await;
+    server
+        .say("{\"jsonrpc\":\"2.0\",\"id\":4,\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"a\u{200b}b\"}]}}")
+        .await;
     assert_eq!(text(&client.hear_json().await, &["result", "content", "0", "text"]), "ab");
     client.passes(server, r#"{"jsonrpc":"2.0","id":6,"method":"tasks/list"}"#).await;
     server.say(r#"{"jsonrpc":"2.0","id":6,"result":{"tasks":[{"taskId":"t-1"},{"taskId":"other"}]}}"#).await;
@@ -237,5 +253,44 @@ async fn without_a_gate_every_call_is_denied_with_what_to_do() {
     rig.shake_hands(TOOLS).await;
     rig.client.say(&call("1", "echo")).await;
     let answer = rig.client.hear_json().await;
-    assert!(text(&answer, &["result", "content", "0", "text"]).contains("no gate is running: start it with `callgate serve`"));
+    assert!(
+        text(&answer, &["result", "content", "0", "text"])
+            .contains("no gate is running: start it with `callgate serve`")
+    );
+}
+
+/// `printf 'initialize…\ninitialized…\ntools/call…' | callgate mcp -- server`
+#[tokio::test]
+async fn a_session_may_be_piped_in_at_once() {
+    let mut rig = Rig::new();
+    rig.client.say(r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}"#).await;
+    rig.client.say(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).await;
+    rig.client.say(&call("1", "forbidden")).await;
+    rig.client.say(&call("2", "echo")).await;
+    rig.client.hang_up().await;
+    assert!(rig.server.hear().await.contains("initialize"));
+    assert!(rig.server.hear().await.contains("initialized"));
+    rig.server
+        .say(r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{}}}}"#)
+        .await;
+    assert!(rig.client.hear().await.contains("protocolVersion"), "before anything else");
+    rig.list_tools(TOOLS).await;
+    assert!(rig.client.hear().await.contains("not_permitted"));
+    assert!(rig.server.hear().await.contains("tools/call"));
+    rig.server.say(r#"{"jsonrpc":"2.0","id":2,"result":{"content":[]}}"#).await;
+    assert!(rig.client.hear().await.contains("content"));
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_the_handshake_hangs_nobody() {
+    let mut rig = Rig::new();
+    rig.client.say(r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}"#).await;
+    rig.client.say(&call("1", "echo")).await;
+    rig.client.hang_up().await;
+    let mut answers = Vec::new();
+    while let Some(answer) = rig.client.try_hear().await {
+        answers.push(answer);
+    }
+    assert_eq!(answers.len(), 2, "{answers:?}");
+    rig.ended().await;
 }

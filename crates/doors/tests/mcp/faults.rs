@@ -33,7 +33,9 @@ async fn garbage_is_counted_and_harms_nobody() {
     let mut rig = Rig::ready(TOOLS).await;
     rig.server.say("Server listening on stdio").await;
     rig.server.say_bytes(b"\xff\xfe\x00\x01 binary \x1b[2J\n\n\r\n  \n").await;
-    rig.server.say("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"data\":\"\\ud800\"}}").await;
+    rig.server
+        .say("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"data\":\"\\ud800\"}}")
+        .await;
     rig.server.say("[{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}]").await;
     rig.client.say_bytes(b"\n\r\n \n").await;
     rig.nothing_reaches_the_client().await;
@@ -61,7 +63,10 @@ async fn an_answer_that_is_too_large_or_not_strict_is_withheld() {
         client.passes(server, &call(id, "echo")).await;
         server.say(&result).await;
         let answer = client.hear_json().await;
-        assert!(text(&answer, &["result", "content", "0", "text"]).starts_with("Withheld: result_withheld."), "{answer:?}");
+        assert!(
+            text(&answer, &["result", "content", "0", "text"]).starts_with("Withheld: result_withheld."),
+            "{answer:?}"
+        );
         assert_eq!(at(&answer, &["id"]).canonical(), id.as_bytes());
     }
     rig.events(10).await;
@@ -98,7 +103,10 @@ async fn a_large_result_passes_whole() {
     let mut rig = Rig::ready(TOOLS).await;
     let Rig { client, server, .. } = &mut rig;
     client.passes(server, &call("1", "echo")).await;
-    let result = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"content":[{{"type":"text","text":"{}"}}]}}}}"#, "x".repeat(7 << 20));
+    let result = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"result":{{"content":[{{"type":"text","text":"{}"}}]}}}}"#,
+        "x".repeat(7 << 20)
+    );
     let saying = server.say(&result);
     let (heard, ()) = tokio::join!(client.hear(), saying);
     assert_eq!(heard, result);
@@ -110,7 +118,10 @@ async fn a_flood_is_held_up_not_kept() {
     let limits = Limits { unread: 64 << 10, ..quick() };
     let mut rig = Rig::with_pipes(FakeGate::default(), limits, 4096);
     rig.shake_hands(TOOLS).await;
-    let line = format!("{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{{\"data\":\"{}\"}}}}\n", "x".repeat(1000));
+    let line = format!(
+        "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{{\"data\":\"{}\"}}}}\n",
+        "x".repeat(1000)
+    );
     let mut sent = 0;
     let writer = rig.server.writer.as_mut().unwrap();
     while sent < 50_000_000 {

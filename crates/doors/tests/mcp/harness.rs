@@ -3,9 +3,7 @@ use std::time::Duration;
 
 use callgate_core::gate::{Observed, Passing};
 use callgate_core::seam::{Later, Offer, Standing};
-use callgate_core::{
-    CallFault, Code, Completion, Decision, Outcome, Reason, Receipt, Request, ServerName,
-};
+use callgate_core::{CallFault, Code, Completion, Decision, Outcome, Reason, Receipt, Request, ServerName};
 use callgate_doors::mcp::{Ended, Limits, Relay, relay_over};
 use callgate_doors::{Operations, Ruling};
 use callgate_text::{Json, reveal};

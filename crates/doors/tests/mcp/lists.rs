@@ -6,7 +6,8 @@ use callgate_text::Json;
 
 use crate::harness::*;
 
-const INIT: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{}}}"#;
+const INIT: &str =
+    r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{}}}"#;
 
 #[tokio::test]
 async fn a_list_that_loses_nothing_passes_as_it_is() {
@@ -19,7 +20,9 @@ async fn a_list_that_loses_nothing_passes_as_it_is() {
         ("resources/templates/list", "resourceTemplates"),
     ] {
         client.passes(server, &format!(r#"{{"method":"{method}","id":1,"jsonrpc":"2.0"}}"#)).await;
-        let list = format!(r#"{{"result":{{"nextCursor":"x","{member}":[{{"name":"a","x":1.50}},{{"name":"b"}}],"ttl":9}},"id":1,"jsonrpc":"2.0"}}"#);
+        let list = format!(
+            r#"{{"result":{{"nextCursor":"x","{member}":[{{"name":"a","x":1.50}},{{"name":"b"}}],"ttl":9}},"id":1,"jsonrpc":"2.0"}}"#
+        );
         server.passes(client, &list).await;
         client.passes(server, &format!(r#"{{"method":"{method}","id":1,"jsonrpc":"2.0"}}"#)).await;
         server.say(&format!(r#"{{"result":{{"{member}":[{{"name":"a"}},{{"name":"evil"}},{{"name":"hidden"}}],"ttl":9}},"id":1,"jsonrpc":"2.0"}}"#)).await;
@@ -46,13 +49,18 @@ async fn instructions_pass_only_as_pinned() {
         let mut rig = Rig::new();
         let Rig { client, server, .. } = &mut rig;
         client.passes(server, INIT).await;
-        let answer = format!(r#"{{"result":{{"protocolVersion":"2025-06-18","instructions":"{instructions}","capabilities":{{}}}},"jsonrpc":"2.0","id":0}}"#);
+        let answer = format!(
+            r#"{{"result":{{"protocolVersion":"2025-06-18","instructions":"{instructions}","capabilities":{{}}}},"jsonrpc":"2.0","id":0}}"#
+        );
         server.say(&answer).await;
         let heard = client.hear().await;
         if shown {
             assert_eq!(heard, answer);
         } else {
-            assert_eq!(heard, r#"{"id":0,"jsonrpc":"2.0","result":{"capabilities":{},"protocolVersion":"2025-06-18"}}"#);
+            assert_eq!(
+                heard,
+                r#"{"id":0,"jsonrpc":"2.0","result":{"capabilities":{},"protocolVersion":"2025-06-18"}}"#
+            );
         }
     }
 }
@@ -148,7 +156,12 @@ async fn pages_are_followed_and_a_server_that_does_not_list_is_bound_to_nothing(
     let mut rig = Rig::new();
     let Rig { client, server, .. } = &mut rig;
     client.passes(server, INIT).await;
-    server.passes(client, r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-06-18","capabilities":{"tools":{}}}}"#).await;
+    server
+        .passes(
+            client,
+            r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-06-18","capabilities":{"tools":{}}}}"#,
+        )
+        .await;
     client.passes(server, r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).await;
     for (page, cursor) in [("{\"name\":\"a\"}", ",\"nextCursor\":\"2\""), ("{\"name\":\"b\"}", "")] {
         let question = server.hear_json().await;
@@ -190,7 +203,10 @@ async fn a_tool_that_changes_between_decision_and_release_is_decided_anew() {
     let decided = rig.gate.decided();
     assert_eq!(decided.len(), 2);
     assert_ne!(decided[0].offered, decided[1].offered);
-    assert_eq!(rig.events(3).await.iter().filter(|event| matches!(event, Event::Completed(_, Outcome::NotRun, _))).count(), 1);
+    assert_eq!(
+        rig.events(3).await.iter().filter(|event| matches!(event, Event::Completed(_, Outcome::NotRun, _))).count(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -198,12 +214,21 @@ async fn prompts_are_fetched_only_as_pinned() {
     let mut rig = Rig::new();
     let Rig { client, server, .. } = &mut rig;
     client.passes(server, INIT).await;
-    server.passes(client, r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-06-18","capabilities":{"prompts":{}}}}"#).await;
+    server
+        .passes(
+            client,
+            r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-06-18","capabilities":{"prompts":{}}}}"#,
+        )
+        .await;
     client.passes(server, r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).await;
     let question = server.hear_json().await;
     assert_eq!(text(&question, &["method"]), "prompts/list");
     let id = text(&question, &["id"]);
-    server.say(&format!(r#"{{"jsonrpc":"2.0","id":"{id}","result":{{"prompts":[{{"name":"good"}},{{"name":"bad","d":"evil"}}]}}}}"#)).await;
+    server
+        .say(&format!(
+            r#"{{"jsonrpc":"2.0","id":"{id}","result":{{"prompts":[{{"name":"good"}},{{"name":"bad","d":"evil"}}]}}}}"#
+        ))
+        .await;
     client.passes(server, r#"{"jsonrpc":"2.0","id":1,"method":"prompts/get","params":{"name":"good"}}"#).await;
     server.passes(client, r#"{"jsonrpc":"2.0","id":1,"result":{"messages":[]}}"#).await;
     for name in ["bad", "absent"] {
@@ -222,4 +247,27 @@ impl Rig {
         assert!(self.server.hear().await.contains("tools/call"));
         self.gate.decided().last().unwrap().offered.unwrap()
     }
+}
+
+/// Only what is no text may pass unseen, wherever it claims to stand.
+#[tokio::test]
+async fn text_does_not_hide_behind_the_name_of_a_token_or_a_payload() {
+    let mut rig = Rig::ready(TOOLS).await;
+    let Rig { client, server, .. } = &mut rig;
+    for (id, hidden) in [
+        (1, r#""requestId":"un\u200bseen""#),
+        (2, r#""progressToken":"un\u200bseen""#),
+        (3, r#""type":"image","mimeType":"image/png","data":"un\u200bseen""#),
+        (4, r#""mimeType":"text/plain","data":"unfit""#),
+        (5, r#""blob":"un fit un\u200bseen""#),
+    ] {
+        client.passes(server, &call(&id.to_string(), "echo")).await;
+        server.say(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"structuredContent":{{{hidden}}}}}}}"#)).await;
+        let heard = client.hear().await;
+        assert!(heard.contains("unseen") || heard.contains("Withheld"), "{heard}");
+    }
+    client.passes(server, &call("6", "echo")).await;
+    let image =
+        r#"{"jsonrpc":"2.0","id":6,"result":{"content":[{"type":"image","mimeType":"image/png","data":"unfit+/="}]}}"#;
+    server.passes(client, image).await;
 }

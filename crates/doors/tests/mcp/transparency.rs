@@ -12,14 +12,16 @@ fn json() -> impl Strategy<Value = String> {
         Just("null".to_owned()),
         Just("true".to_owned()),
         any::<i32>().prop_map(|number| number.to_string()),
-        prop::sample::select(vec!["1.50", "0.1", "1E2", "-0.25", "5e-7", "100000000000000000000"]).prop_map(str::to_owned),
+        prop::sample::select(vec!["1.50", "0.1", "1E2", "-0.25", "5e-7", "100000000000000000000"])
+            .prop_map(str::to_owned),
         string(),
     ];
     leaf.prop_recursive(4, 24, 4, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(|items| format!("[ {} ]", items.join(" ,"))),
             prop::collection::btree_map("[a-z]{1,6}", inner, 0..4).prop_map(|members| {
-                let members: Vec<String> = members.iter().rev().map(|(key, value)| format!("\"{key}\" :{value}")).collect();
+                let members: Vec<String> =
+                    members.iter().rev().map(|(key, value)| format!("\"{key}\" :{value}")).collect();
                 format!("{{{}\t}}", members.join(", "))
             }),
         ]

@@ -145,7 +145,8 @@ async fn a_flood_of_one_agent_does_not_starve_another() {
         "x".repeat(1 << 20),
         "0".repeat(64),
     );
-    let small = format!(r#"{{"id":1,"op":"decide","body":{{"tool":"srv.echo","original":"sha256:{}"}}}}"#, "0".repeat(64));
+    let small =
+        format!(r#"{{"id":1,"op":"decide","body":{{"tool":"srv.echo","original":"sha256:{}"}}}}"#, "0".repeat(64));
     let mut flood = Vec::new();
     for index in 0..40 {
         let mut raw = rig.raw().await;
@@ -186,7 +187,14 @@ async fn hanging_up_does_not_get_around_the_lane() {
         let mut raw = rig.raw().await;
         raw.greet("hostile").await;
         for _ in 0..3 {
-            raw.say(format!(r#"{{"id":1,"op":"decide","body":{{"tool":"srv.echo","original":"sha256:{}"}}}}"#, "0".repeat(64)).as_bytes()).await;
+            raw.say(
+                format!(
+                    r#"{{"id":1,"op":"decide","body":{{"tool":"srv.echo","original":"sha256:{}"}}}}"#,
+                    "0".repeat(64)
+                )
+                .as_bytes(),
+            )
+            .await;
         }
     }
     tokio::time::sleep(Duration::from_millis(200)).await;

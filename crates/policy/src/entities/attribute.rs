@@ -90,13 +90,14 @@ impl Attribute {
         Ok(Self::Record(record))
     }
 
-    /// The entities that this value refers to.
-    pub(crate) fn references(&self, found: &mut Vec<EntityUid>) {
+    /// The entities that this value refers to. Those in sets can only be compared with, so that policy never
+    /// gets from them to others; they are left out unless `all` are asked for.
+    pub(crate) fn references(&self, all: bool, found: &mut Vec<EntityUid>) {
         match self {
             Self::Entity { kind, id } => found.extend(uid(kind, id)),
-            Self::Set(items) => items.iter().for_each(|item| item.references(found)),
-            Self::Record(record) => record.values().for_each(|value| value.references(found)),
-            Self::Bool(_) | Self::Long(_) | Self::Text(_) | Self::Decimal(_) => {}
+            Self::Set(items) if all => items.iter().for_each(|item| item.references(all, found)),
+            Self::Record(record) => record.values().for_each(|value| value.references(all, found)),
+            Self::Set(_) | Self::Bool(_) | Self::Long(_) | Self::Text(_) | Self::Decimal(_) => {}
         }
     }
 

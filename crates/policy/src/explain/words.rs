@@ -314,10 +314,15 @@ pub(super) fn shown(value: &EvalResult) -> String {
 
 /// At most [`LONGEST`] characters, none of which hides or controls.
 fn clip(text: &str) -> String {
+    visible(text, LONGEST)
+}
+
+/// At most `longest` characters, none of which hides or controls.
+pub(super) fn visible(text: &str, longest: usize) -> String {
     let mut clipped = String::new();
     let mut count = 0;
     for character in text.chars() {
-        if count >= LONGEST {
+        if count >= longest {
             clipped.push('…');
             break;
         }

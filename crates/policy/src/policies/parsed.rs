@@ -7,9 +7,12 @@ use cedar_policy::pst::{self, Clause, Expr};
 use cedar_policy::{Effect, EntityUid, Policy, Template};
 use miette::Diagnostic;
 
-use super::{Annotations, Scope};
+use super::{Annotations, Scope, split};
 use crate::explain::Conjunct;
 use crate::finding::Rule;
+
+/// No policy may be longer.
+const MAX_BYTES: usize = 64 << 10;
 
 /// A policy without a place.
 #[derive(Debug)]
@@ -74,6 +77,11 @@ impl Fault {
 
 impl Parsed {
     pub(crate) fn read(text: &str) -> Result<Self, Vec<Fault>> {
+        if text.len() > MAX_BYTES || split::depth(text) > split::TOO_DEEP {
+            let message = "the policy is too long or nests too deeply";
+            let help = "split it, or move lists into attributes of entities";
+            return Err(vec![Fault::new(Rule::TooLarge, message).help(help)]);
+        }
         let cedar = Policy::parse(None, text).map_err(|errors| match Template::parse(None, text) {
             Ok(template) if template.slots().next().is_some() => {
                 vec![Fault::new(Rule::Template, "the policy is a template").marking("?").placed(text)]

@@ -222,3 +222,33 @@ fn disclosure_and_messages_come_from_annotations() {
     assert_eq!((brief(&verdict).as_str(), verdict.disclose), ("deny forbidden", callgate_core::Disclose::Code));
     assert_eq!(verdict.reasons[0].message, "Not at night.");
 }
+
+#[test]
+fn values_in_attributes_and_policies_lie_in_hierarchies_too() {
+    let mut texts = crate::support::texts(
+        r#"permit (principal, action == Action::"fs.write", resource)
+           when { principal has home && principal.home in Path::"/workspace" && context.input.path in principal.home };
+           permit (principal, action == Action::"mail.send", resource)
+           when { principal has boss && principal.boss in Domain::"company.com" && context.common.to == principal.boss };"#,
+    );
+    let entities = "[agent.in]\nhome = { Path = \"/workspace/in\" }\nboss = { Mailbox = \"b@company.com\" }
+                    [agent.out]\nhome = { Path = \"/workspace2\" }\nboss = { Mailbox = \"b@company.org\" }";
+    texts.insert("entities.toml".to_owned(), entities.to_owned());
+    let loaded = callgate_policy::load(&callgate_policy::GateFiles::from_texts(texts), crate::support::FACTS);
+    let gate = match loaded {
+        Ok(loaded) => loaded.snapshot,
+        Err(error) => panic!("{}", callgate_policy::render(error.findings(), false)),
+    };
+    for (agent, tool, arguments, expected) in [
+        ("in", "fs.write", r#"{"path": "/workspace/in/x"}"#, "allow permitted"),
+        ("in", "fs.write", r#"{"path": "/workspace/in"}"#, "allow permitted"),
+        ("in", "fs.write", r#"{"path": "/workspace/out"}"#, "deny not_permitted"),
+        ("out", "fs.write", r#"{"path": "/workspace2/x"}"#, "deny not_permitted"),
+        ("in", "mail.send", r#"{"to": ["b@company.com"]}"#, "allow permitted"),
+        ("in", "mail.send", r#"{"to": ["a@company.com"]}"#, "deny not_permitted"),
+        ("out", "mail.send", r#"{"to": ["b@company.org"]}"#, "deny not_permitted"),
+    ] {
+        let verdict = decide(&gate, agent, tool, arguments);
+        assert_eq!(brief(&verdict), expected, "{agent} {tool} {arguments}: {:?}", verdict.reasons);
+    }
+}

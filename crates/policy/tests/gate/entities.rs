@@ -129,6 +129,7 @@ fn pins_must_be_pins() {
         (r#"{"tools": []}"#, Rule::BadPin),
         (r#"{"server": "a.b"}"#, Rule::BadPin),
         (r#"{"server": "bank"}"#, Rule::BadPin),
+        (r#"{"server": "finance"}"#, Rule::UnknownName),
         (r#"{"server": "x", "toolz": []}"#, Rule::BadPin),
         (r#"{"server": "x", "tools": [{}]}"#, Rule::BadPin),
         (r#"{"server": "x", "tools": ["a"]}"#, Rule::BadPin),

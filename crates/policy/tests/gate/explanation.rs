@@ -171,3 +171,18 @@ fn a_trace_shows_every_policy_of_the_slice_and_the_same_verdict() {
     let refused = gate.trace(&call("f1", "bank.pay", "{}"), &facts());
     assert!(refused.get("refused").is_some());
 }
+
+#[test]
+fn p09_what_hides_or_controls_is_shown_as_what_it_is() {
+    let gate = gate(
+        "permit (principal, action == Action::\"bank.pay\", resource) when { context.input.recipient == context.env.zone };",
+    );
+    let mut odd = facts();
+    odd.insert("env.zone", Fact::Text(format!("a\u{1b}[2J\u{202e}b\n{}", "c".repeat(500)).into()));
+    let verdict = judge(&call("f1", "bank.pay", r#"{"amount": 5, "recipient": "x"}"#), &odd, &gate);
+    let (message, hint) = said(&verdict);
+    for text in [message, hint] {
+        assert!(!text.chars().any(char::is_control) && !text.contains('\u{202e}'), "{text:?}");
+        assert!(text.chars().count() < 200, "{text}");
+    }
+}

@@ -41,7 +41,14 @@ fn reads_what_is_there_and_nothing_else() {
 
 #[test]
 fn a_misnamed_file_is_not_dropped_in_silence() {
-    for name in ["policies/forbid.ceder", "policies/forbid", "tools/x.toml", "tests/x.cedar", "forbid.cedar"] {
+    for name in [
+        "policies/forbid.ceder",
+        "policies/forbid",
+        "tools/x.toml",
+        "tests/x.cedar",
+        "forbid.cedar",
+        "policies/a\nb.cedar",
+    ] {
         let dir = world();
         std::fs::create_dir_all(dir.path().join("tests")).unwrap();
         std::fs::write(dir.path().join(name), "x").unwrap();

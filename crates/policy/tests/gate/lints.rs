@@ -182,3 +182,28 @@ fn all_rules_are_told_apart() {
     assert_eq!(texts.len(), Rule::ALL.len());
     assert!(Rule::ALL.iter().all(|rule| !rule.meaning().is_empty()));
 }
+
+#[test]
+fn a_policy_cannot_exhaust_the_stack() {
+    let pay = |condition: &str| {
+        format!("@id(\"deep\") permit (principal, action == Action::\"bank.pay\", resource) when {{ {condition} }};")
+    };
+    let chain = |n: usize| vec!["context.input.recipient != \"x\""; n].join(" && ");
+    for deep in [
+        chain(1_000),
+        chain(20_000),
+        format!("{}true{}", "(".repeat(3_000), ")".repeat(3_000)),
+        format!("{}true{}", "[".repeat(3_000), "]".repeat(3_000)),
+        format!("{}true{}", "if true then (".repeat(3_000), ") else false".repeat(3_000)),
+        format!("{}true", "if true then true else ".repeat(2_000)),
+        format!("{}true", "!".repeat(3_000)),
+        format!("context{}", ".a".repeat(9_000)),
+        format!("\"{}\" == \"\"", "x".repeat(70_000)),
+    ] {
+        assert!(refused(&pay(&deep)).iter().all(|rule| [Rule::TooLarge, Rule::Syntax].contains(rule)), "{deep:.60}");
+        assert!(!refused(&pay(&deep)).is_empty(), "{deep:.60}");
+    }
+    let gate = crate::support::gate(&pay(&chain(100)));
+    let verdict = crate::support::decide(&gate, "s1", "bank.pay", r#"{"amount": 1, "recipient": "y"}"#);
+    assert_eq!(crate::support::brief(&verdict), "allow permitted");
+}

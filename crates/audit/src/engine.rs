@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use callgate_core::seam::LogError;
 use callgate_core::{Entry, Kind, Lane, Timestamp};
@@ -77,10 +78,18 @@ impl Drop for Farewell {
 
 impl Engine {
     pub(crate) fn run(mut self) {
+        const LONGEST: Duration = Duration::from_millis(1);
         let _farewell = Farewell(Arc::clone(&self.shared));
+        let (mut expected, mut patience) = (0, Duration::ZERO);
         loop {
-            match self.shared.next_work() {
-                Work::Batch(batch, folded) => self.commit(batch, folded),
+            match self.shared.next_work(expected, patience) {
+                Work::Batch(batch, folded) => {
+                    expected = batch.len();
+                    let start = Instant::now();
+                    self.commit(batch, folded);
+                    // Waiting is worth a part of what another sync would cost.
+                    patience = (start.elapsed() / 4).min(LONGEST);
+                }
                 Work::Last(folded) => {
                     self.commit(Vec::new(), folded);
                     self.seal();

@@ -54,17 +54,19 @@ pub(crate) struct Lanes {
     lanes: BTreeMap<Lane, Waiting>,
     /// The lanes with something in their queue, in the order in which they are served.
     turn: VecDeque<Lane>,
+    /// How many records wait in all.
+    queued: usize,
     /// How many lanes have something folded.
     folding: usize,
 }
 
 impl Lanes {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, lanes: BTreeMap::new(), turn: VecDeque::new(), folding: 0 }
+        Self { limits, lanes: BTreeMap::new(), turn: VecDeque::new(), queued: 0, folding: 0 }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.turn.is_empty()
+    pub(crate) fn queued(&self) -> usize {
+        self.queued
     }
 
     pub(crate) fn has_folded(&self) -> bool {
@@ -100,6 +102,7 @@ impl Lanes {
         }
         waiting.bytes = waiting.bytes.saturating_add(weight);
         waiting.queue.push_back(pending);
+        self.queued += 1;
         Ok(())
     }
 
@@ -113,6 +116,7 @@ impl Lanes {
             let Some(pending) = waiting.queue.pop_front() else { continue };
             let weight = pending.encoded.weight();
             waiting.bytes = waiting.bytes.saturating_sub(weight);
+            self.queued = self.queued.saturating_sub(1);
             if !waiting.queue.is_empty() {
                 self.turn.push_back(lane);
             }
@@ -161,6 +165,7 @@ impl Lanes {
     /// Takes everything that waits, to refuse it.
     pub(crate) fn drain(&mut self) -> Vec<Pending> {
         self.turn.clear();
+        self.queued = 0;
         self.lanes.values_mut().flat_map(|waiting| std::mem::take(&mut waiting.queue)).collect()
     }
 }

@@ -1,7 +1,7 @@
 //! What the writer's callers and its two threads share.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use callgate_core::seam::LogError;
 use callgate_core::{Entry, Lane};
@@ -12,6 +12,7 @@ use crate::keys::Keys;
 use crate::leaf;
 use crate::oneshot::{Receiver, channel};
 use crate::options::WriterOptions;
+use crate::publish::until;
 use crate::publishing::Publishing;
 use crate::queue::{Folded, Lanes, Pending};
 
@@ -40,6 +41,8 @@ pub(crate) struct Inbox {
     pub(crate) lanes: Lanes,
     /// No more records are taken; what waits is still written.
     pub(crate) closing: bool,
+    /// With fewer records than this, the engine goes on waiting for company for a moment: do not wake it.
+    pub(crate) wanted: usize,
     /// Nothing is written any more; holds why.
     pub(crate) dead: Option<String>,
 }
@@ -101,31 +104,47 @@ impl Shared {
             if inbox.closing {
                 return Err(LogError::Unavailable("the log is being stopped".to_owned()));
             }
-            inbox.lanes.push(pending, now)
+            let refused = inbox.lanes.push(pending, now);
+            if inbox.lanes.queued() >= inbox.wanted {
+                self.wake.notify_one();
+            }
+            refused
         };
-        self.wake.notify_one();
         match refused {
             Ok(()) => Ok(receiver),
             Err((error, _pending)) => Err(error),
         }
     }
 
-    /// Waits for something to write.
-    pub(crate) fn next_work(&self) -> Work {
+    /// Waits for something to write, and then at most `patience` longer for as many records as `expected`.
+    ///
+    /// The callers of the last batch come back one by one; taking the first of them alone would cost the others
+    /// a sync more. Nobody is expected after a batch of one, so a single caller never waits.
+    pub(crate) fn next_work(&self, expected: usize, patience: Duration) -> Work {
         const IDLE: Duration = Duration::from_secs(1);
         const MOST_FOLDED: usize = 64;
         let mut inbox = self.inbox();
+        let mut deadline = None;
         loop {
+            inbox.wanted = 0;
             if inbox.dead.is_some() {
                 return Work::Dead;
             }
             let now = self.options.time.monotonic();
             let closing = inbox.closing;
-            if inbox.lanes.is_empty() && closing {
+            if inbox.lanes.queued() == 0 && closing {
                 return Work::Last(inbox.lanes.take_folded(now, MOST_FOLDED, true));
             }
+            if (1..expected).contains(&inbox.lanes.queued()) && !closing {
+                let left = until(*deadline.get_or_insert_with(|| Instant::now() + patience));
+                if !left.is_zero() {
+                    inbox.wanted = expected;
+                    inbox = self.wake.wait_timeout(inbox, left).unwrap_or_else(PoisonError::into_inner).0;
+                    continue;
+                }
+            }
             let folded = inbox.lanes.take_folded(now, MOST_FOLDED, false);
-            if !inbox.lanes.is_empty() || !folded.is_empty() {
+            if inbox.lanes.queued() > 0 || !folded.is_empty() {
                 return Work::Batch(inbox.lanes.take_batch(), folded);
             }
             inbox = if inbox.lanes.has_folded() {

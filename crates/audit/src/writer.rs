@@ -74,7 +74,7 @@ impl Writer {
             bytes_free: options.storage.bytes_free(dir.root()).unwrap_or_default(),
             ..LogStatus::default()
         };
-        let inbox = Inbox { lanes: Lanes::new(options.limits()), closing: false, dead: None };
+        let inbox = Inbox { lanes: Lanes::new(options.limits()), closing: false, wanted: 0, dead: None };
         let shared = Arc::new(Shared {
             dir: dir.clone(),
             options,

@@ -2,7 +2,13 @@
 //!
 //! Floors are measured in the same run on the same file system: one appended record and its fdatasync,
 //! and a bare group commit of 64 records. Ratios mean something elsewhere, absolute times do not.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a bench may fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a bench may fail"
+)]
 
 #[path = "../tests/e2e/house.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the tests use more of it")]
@@ -30,7 +36,8 @@ fn main() {
     fs::write(config, text).expect("writes");
     let serve = house.serve();
     println!("idle gate                    {} MiB resident", resident(serve.0.id()) >> 20);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let client = Arc::new(house.client("support-1"));
 
     runtime.block_on(one_caller(&client, 200));
@@ -41,8 +48,15 @@ fn main() {
         decisions.extend(runtime.block_on(one_caller(&client, 50)));
     }
     let (floor, decision) = (percentile(&mut floors, 50), percentile(&mut decisions, 50));
-    println!("one caller, p50              {decision:?} (one fdatasync {floor:?}, added {:?})", decision.saturating_sub(floor));
-    println!("one caller, p99              {:?} (one fdatasync {:?})", percentile(&mut decisions, 99), percentile(&mut floors, 99));
+    println!(
+        "one caller, p50              {decision:?} (one fdatasync {floor:?}, added {:?})",
+        decision.saturating_sub(floor)
+    );
+    println!(
+        "one caller, p99              {:?} (one fdatasync {:?})",
+        percentile(&mut decisions, 99),
+        percentile(&mut floors, 99)
+    );
 
     let (mut bare, mut through) = (Duration::ZERO, Duration::ZERO);
     const ROUNDS: usize = 5;
@@ -54,7 +68,9 @@ fn main() {
     let rate = |took: Duration| (ROUNDS * EACH * 64) as f64 / took.as_secs_f64();
     println!(
         "64 callers                   {:.0} decisions/s (bare group commit of 64: {:.0} records/s, ratio {:.2})",
-        rate(through), rate(bare), rate(through) / rate(bare),
+        rate(through),
+        rate(bare),
+        rate(through) / rate(bare),
     );
 }
 

@@ -63,7 +63,8 @@ impl Assembly {
                 self.note(Kind::PolicyLoad, details).await;
             }
             Err(error) => {
-                let details = vec![("policy", Json::from(before.digest())), ("findings", count(error.findings().len()))];
+                let details =
+                    vec![("policy", Json::from(before.digest())), ("findings", count(error.findings().len()))];
                 self.note(Kind::PolicyRefused, details).await;
             }
         }
@@ -114,13 +115,8 @@ pub(crate) fn explaining(policy: Arc<Store>) -> Gate {
 }
 
 fn gate(policies: Arc<Store>, log: Arc<dyn Log>) -> Gate {
-    let seams = Seams {
-        policies,
-        log,
-        clock: Arc::new(SystemClock),
-        entropy: Arc::new(SystemEntropy),
-        facts: Vec::new(),
-    };
+    let seams =
+        Seams { policies, log, clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), facts: Vec::new() };
     Gate::new(seams, Deadlines::default())
 }
 

@@ -142,9 +142,9 @@ impl Desk {
         let size = |size: u64| Json::integer(i64::try_from(size).unwrap_or(i64::MAX));
         let mut wrong: Vec<String> = Vec::new();
         wrong.extend(stale.then(|| "the policy is stale: every call is denied".to_owned()));
-        wrong.extend(failure.map(|error| {
-            format!("the policy on disk could not be taken:\n{}", render(error.findings(), false))
-        }));
+        wrong.extend(
+            failure.map(|error| format!("the policy on disk could not be taken:\n{}", render(error.findings(), false))),
+        );
         wrong.extend(log.poisoned.map(|why| format!("the log is closed, every call is denied: {why}")));
         wrong.extend(log.refusing_agents.then(|| "the disk is nearly full: agents' calls are denied".to_owned()));
         wrong.extend(log.last_error.map(|why| format!("the log: {why}")));
@@ -158,12 +158,15 @@ impl Desk {
             ("servers", Json::Array(policy.servers().into_iter().map(Json::from).collect())),
             ("tools", count(policy.tools().len())),
             ("credentials", count(self.assembly.tokens.list().len())),
-            ("log", Json::object([
-                ("origin", Json::from(self.assembly.log.dir().origin())),
-                ("size", size(log.durable_size)),
-                ("checkpoint", size(log.checkpoint_size)),
-                ("bytes_free", size(log.bytes_free)),
-            ])),
+            (
+                "log",
+                Json::object([
+                    ("origin", Json::from(self.assembly.log.dir().origin())),
+                    ("size", size(log.durable_size)),
+                    ("checkpoint", size(log.checkpoint_size)),
+                    ("bytes_free", size(log.bytes_free)),
+                ]),
+            ),
             ("findings", count(self.assembly.policy.findings().len())),
             ("well", Json::Bool(wrong.is_empty())),
             ("wrong", Json::from(wrong)),
@@ -232,9 +235,5 @@ fn selector(body: &Json) -> Result<Selector> {
 
 fn erased(erased: callgate_audit::Erased) -> Json {
     let size = |size: u64| Json::integer(i64::try_from(size).unwrap_or(i64::MAX));
-    Json::object([
-        ("records", size(erased.records)),
-        ("values", size(erased.values)),
-        ("index", size(erased.index)),
-    ])
+    Json::object([("records", size(erased.records)), ("values", size(erased.values)), ("index", size(erased.index))])
 }

@@ -50,9 +50,7 @@ impl Fact {
             | (Self::Long(_), FactType::Long)
             | (Self::Text(_), FactType::Text)
             | (Self::Datetime(_), FactType::Datetime) => true,
-            (Self::Labels(labels), FactType::Labels { ids, .. }) => {
-                labels.iter().all(|label| ids.contains(&&**label))
-            }
+            (Self::Labels(labels), FactType::Labels { ids, .. }) => labels.iter().all(|label| ids.contains(&&**label)),
             _ => false,
         }
     }

@@ -21,11 +21,7 @@ pub(crate) enum Cut {
 ///
 /// Unwind safety: what a panicking poll leaves behind is dropped with `work`; state shared with other
 /// calls lies behind the seams, which must keep their own locks whole.
-pub(crate) async fn guarded<T>(
-    work: impl Future<Output = T>,
-    clock: &dyn Clock,
-    deadline: Duration,
-) -> Result<T, Cut> {
+pub(crate) async fn guarded<T>(work: impl Future<Output = T>, clock: &dyn Clock, deadline: Duration) -> Result<T, Cut> {
     let mut work = pin!(work);
     let mut alarm = catch_unwind(AssertUnwindSafe(|| clock.sleep(deadline))).map_err(|_| Cut::Panic)?;
     poll_fn(move |context| {

@@ -100,10 +100,8 @@ fn weigh(
     nearest: Option<Near>,
 ) -> Weighed {
     if !errors.is_empty() {
-        let reasons = errors
-            .into_iter()
-            .map(|(policy, error)| Reason::new(Code::PolicyError, error).given_by(policy))
-            .collect();
+        let reasons =
+            errors.into_iter().map(|(policy, error)| Reason::new(Code::PolicyError, error).given_by(policy)).collect();
         return Weighed::denied(reasons, None, Disclose::Full);
     }
     let closed: Vec<_> = forbids.iter().filter(|forbid| forbid.approval.is_none()).collect();
@@ -161,10 +159,7 @@ fn stated(policy: &Satisfied, otherwise: Code) -> Reason {
 }
 
 fn escalated(policy: &Satisfied) -> Reason {
-    let message = policy
-        .message
-        .as_deref()
-        .map_or_else(|| plain_sentence(Code::ApprovalRequired), str::to_owned);
+    let message = policy.message.as_deref().map_or_else(|| plain_sentence(Code::ApprovalRequired), str::to_owned);
     Reason::new(Code::ApprovalRequired, message).given_by(policy.policy.clone())
 }
 

@@ -61,10 +61,7 @@ pub struct Approval {
 
 impl Approval {
     fn to_json(&self) -> Json {
-        let mut object = vec![
-            ("group", Json::from(&*self.group)),
-            ("quorum", Json::integer(i64::from(self.quorum))),
-        ];
+        let mut object = vec![("group", Json::from(&*self.group)), ("quorum", Json::integer(i64::from(self.quorum)))];
         if let Some(channel) = &self.channel {
             object.push(("channel", Json::from(&**channel)));
         }

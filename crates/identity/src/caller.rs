@@ -25,7 +25,11 @@ pub fn identify(tokens: &TokenStore, own_uid: u32, peer: Peer, presented: Option
     let posture = if peer.uid == own_uid || peer.uid == 0 { Posture::Advisory } else { Posture::Enforced };
     match (agent, presented) {
         (Some(id), _) => Caller::Agent { id, posture },
-        (None, Some(_)) => Caller::Unrecognised { why: "the credential is not one that this gate made, or it was revoked" },
-        (None, None) => Caller::Unrecognised { why: "no credential was presented, and this user is mapped to no agent" },
+        (None, Some(_)) => {
+            Caller::Unrecognised { why: "the credential is not one that this gate made, or it was revoked" }
+        }
+        (None, None) => {
+            Caller::Unrecognised { why: "no credential was presented, and this user is mapped to no agent" }
+        }
     }
 }

@@ -64,7 +64,13 @@ fn the_store_keeps_no_token_and_refuses_damage() {
     let kept = fs::read_to_string(&path).expect("reads");
     assert!(!kept.contains(token.secret()));
     assert_eq!(fs::metadata(&path).expect("stats").permissions().mode() & 0o777, 0o600);
-    for damage in [&kept[..kept.len() - 1], "{}", "", "{\"version\":2,\"credentials\":[]}", "{\"version\":1,\"credentials\":[{}]}"] {
+    for damage in [
+        &kept[..kept.len() - 1],
+        "{}",
+        "",
+        "{\"version\":2,\"credentials\":[]}",
+        "{\"version\":1,\"credentials\":[{}]}",
+    ] {
         fs::write(&path, damage).expect("writes");
         assert!(matches!(TokenStore::open(state.path()), Err(StoreError::Damaged { .. })), "{damage:?}");
     }

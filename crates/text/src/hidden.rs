@@ -90,9 +90,15 @@ mod tests {
 
     #[test]
     fn leaves_ordinary_text_alone() {
-        for text in ["plain\ttext\r\n", "Grüße, Ωmega, 日本語", "👨\u{200D}👩\u{200D}👧", "می\u{200C}خواهم", "❤\u{FE0F}", "1\u{FE0F}\u{20E3}",
-            "❤\u{FE0F}\u{200D}🔥"]
-        {
+        for text in [
+            "plain\ttext\r\n",
+            "Grüße, Ωmega, 日本語",
+            "👨\u{200D}👩\u{200D}👧",
+            "می\u{200C}خواهم",
+            "❤\u{FE0F}",
+            "1\u{FE0F}\u{20E3}",
+            "❤\u{FE0F}\u{200D}🔥",
+        ] {
             assert_eq!(reveal(text), None, "{text:?}");
         }
     }

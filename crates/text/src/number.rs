@@ -46,9 +46,7 @@ impl Number {
     /// The integer, if a double holds it exactly (|n| ≤ 2⁵³).
     pub fn from_integer(integer: i64) -> Option<Self> {
         const SAFE: u64 = 1 << 53;
-        (integer.unsigned_abs() <= SAFE)
-            .then(|| Self::from_literal(&integer.to_string()))
-            .flatten()
+        (integer.unsigned_abs() <= SAFE).then(|| Self::from_literal(&integer.to_string())).flatten()
     }
 
     /// The double.
@@ -96,9 +94,7 @@ impl Decimal {
         }
         let dropped = i64::try_from(significant.len().checked_sub(digits.len())?).ok()?;
         let exponent: i64 = exponent.strip_prefix('+').unwrap_or(exponent).parse().ok()?;
-        let exponent = exponent
-            .checked_sub(i64::try_from(fraction.len()).ok()?)?
-            .checked_add(dropped)?;
+        let exponent = exponent.checked_sub(i64::try_from(fraction.len()).ok()?)?.checked_add(dropped)?;
         Some(Self { negative, digits: digits.to_owned(), exponent })
     }
 }
@@ -109,18 +105,42 @@ mod tests {
 
     #[test]
     fn accepts_literals_that_a_double_keeps() {
-        for literal in ["0", "0.0", "0e999999999999999999", "1", "-1", "50.00", "1e3", "1E+2", "0.1", "1.5e-7",
-            "9007199254740992", "1424953923781206.2", "5e-324", "1.7976931348623157e308", "100000000000000000000"]
-        {
+        for literal in [
+            "0",
+            "0.0",
+            "0e999999999999999999",
+            "1",
+            "-1",
+            "50.00",
+            "1e3",
+            "1E+2",
+            "0.1",
+            "1.5e-7",
+            "9007199254740992",
+            "1424953923781206.2",
+            "5e-324",
+            "1.7976931348623157e308",
+            "100000000000000000000",
+        ] {
             assert!(Number::from_literal(literal).is_some(), "{literal}");
         }
     }
 
     #[test]
     fn refuses_literals_that_a_double_changes() {
-        for literal in ["-0", "-0.0", "-0e5", "9007199254740993", "0.1000000000000000055", "1e400", "1e-400",
-            "12345678901234567890", "1424953923781206.3", "0.30000000000000004441", "3e99999999999999999999"]
-        {
+        for literal in [
+            "-0",
+            "-0.0",
+            "-0e5",
+            "9007199254740993",
+            "0.1000000000000000055",
+            "1e400",
+            "1e-400",
+            "12345678901234567890",
+            "1424953923781206.3",
+            "0.30000000000000004441",
+            "3e99999999999999999999",
+        ] {
             assert!(Number::from_literal(literal).is_none(), "{literal}");
         }
     }

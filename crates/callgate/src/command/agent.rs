@@ -34,7 +34,8 @@ pub(crate) async fn run(output: &Output, agent: Agent) -> Result<ExitCode> {
             output.print(&listed, |_| {
                 let rows = listed.get("credentials").and_then(Json::as_array).unwrap_or_default();
                 let word = |row: &Json, key| row.get(key).and_then(Json::as_str).unwrap_or_default().to_owned();
-                let rows: Vec<_> = rows.iter().map(|row| ["id", "agent", "created"].map(|key| word(row, key))).collect();
+                let rows: Vec<_> =
+                    rows.iter().map(|row| ["id", "agent", "created"].map(|key| word(row, key))).collect();
                 if rows.is_empty() { "no credentials".to_owned() } else { columns(&rows, |_, _, cell| cell.to_owned()) }
             });
         }

@@ -51,7 +51,13 @@ fn line(output: &Output, shown: &Shown) -> String {
     let decision = match word("decision") {
         "allow" => output.paint(Tone::Good, "allow"),
         "escalate" => output.paint(Tone::Caution, "escalate"),
-        "" => shown.leaf.get("details").and_then(|details| details.get("status")).and_then(Json::as_str).unwrap_or_default().to_owned(),
+        "" => shown
+            .leaf
+            .get("details")
+            .and_then(|details| details.get("status"))
+            .and_then(Json::as_str)
+            .unwrap_or_default()
+            .to_owned(),
         other => output.paint(Tone::Bad, other),
     };
     let reasons = shown.leaf.get("reasons").and_then(Json::as_array).unwrap_or_default();
@@ -100,7 +106,9 @@ fn disclosed(reader: &Reader, dir: &LogDir, shown: &Shown) -> Result<Json> {
     let (mut open, mut erased) = (Vec::new(), Vec::new());
     for (name, opening) in reader.openings(shown)? {
         match opening {
-            Opening::Open(disclosure) => open.push((name, Json::parse_within(&disclosure.value, disclosure.value.len())?)),
+            Opening::Open(disclosure) => {
+                open.push((name, Json::parse_within(&disclosure.value, disclosure.value.len())?))
+            }
             Opening::Gone => erased.push(Json::from(name)),
         }
     }
@@ -118,7 +126,9 @@ fn verify_log(output: &Output, keys: &[String], checkpoint: Option<&Path>, log: 
     let own_key = keys.is_empty();
     let keys = match own_key {
         true => dir.trusted_keys()?,
-        false => keys.iter().map(|key| key.parse().with_context(|| format!("`{key}` is no key"))).collect::<Result<_>>()?,
+        false => {
+            keys.iter().map(|key| key.parse().with_context(|| format!("`{key}` is no key"))).collect::<Result<_>>()?
+        }
     };
     let saved = checkpoint.map(|path| std::fs::read(path).with_context(|| path.display().to_string())).transpose()?;
     let options = VerifyOptions { keys, saved: saved.into_iter().collect(), disclosures: true };
@@ -132,7 +142,9 @@ fn verify_log(output: &Output, keys: &[String], checkpoint: Option<&Path>, log: 
                     verified.checkpoint.origin, verified.checkpoint.size, verified.unsigned
                 ));
                 if own_key {
-                    text.push_str("The key came from beside the log. To prove more, give the key you were given: --key\n");
+                    text.push_str(
+                        "The key came from beside the log. To prove more, give the key you were given: --key\n",
+                    );
                 }
                 text
             });
@@ -201,7 +213,12 @@ async fn erase(
     let erased = desk::ask(place, "erase", Json::object(body)).await?;
     output.print(&erased, |_| {
         let number = |key| erased.get(key).and_then(Json::as_i64).unwrap_or_default();
-        format!("{} values of {} records are erased; record {} says so", number("values"), number("records"), number("index"))
+        format!(
+            "{} values of {} records are erased; record {} says so",
+            number("values"),
+            number("records"),
+            number("index")
+        )
     });
     Ok(())
 }

@@ -104,8 +104,10 @@ async fn reload_on_change(assembly: Arc<Assembly>, dir: PathBuf) {
         }
         match assembly.reload().await {
             Ok(_) => {}
-            Err(error) => tracing::error!("the policy on disk could not be taken, the last good one stays:\n{}",
-                callgate_policy::render(error.findings(), false)),
+            Err(error) => tracing::error!(
+                "the policy on disk could not be taken, the last good one stays:\n{}",
+                callgate_policy::render(error.findings(), false)
+            ),
         }
     }
 }

@@ -38,8 +38,14 @@ fn text(output: &Output, status: &Json, well: bool) -> String {
     };
     let mut text = format!(
         "mode      {}\nposture   {posture}\npolicy    {} ({} policies, {} agents, {} tools)\nlog       {} ({} records, {} under a checkpoint)\n",
-        word("mode"), word("policy"), word("policies"), word("agents"), word("tools"),
-        log("origin"), log("size"), log("checkpoint"),
+        word("mode"),
+        word("policy"),
+        word("policies"),
+        word("agents"),
+        word("tools"),
+        log("origin"),
+        log("size"),
+        log("checkpoint"),
     );
     match well {
         true => text.push_str(&output.paint(Tone::Good, "well")),

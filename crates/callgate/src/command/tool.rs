@@ -125,9 +125,9 @@ fn list(output: &Output, gate: &Path) -> Result<()> {
             }
         }
     }
-    let json = rows.iter().map(|[name, digest, title]| {
-        Json::object([("name", name.as_str()), ("digest", digest), ("title", title)])
-    });
+    let json = rows
+        .iter()
+        .map(|[name, digest, title]| Json::object([("name", name.as_str()), ("digest", digest), ("title", title)]));
     output.print(&Json::Array(json.collect()), |output| {
         columns(&rows, |_, column, cell| if column == 1 { output.paint(Tone::Faint, cell) } else { cell.to_owned() })
     });

@@ -228,7 +228,11 @@ impl House {
                 .map(Outcome::journal_line)
                 .collect();
             if ran != allowed {
-                failures.push(format!("{server}: the journal shows {} calls, {} were allowed", ran.len(), allowed.len()));
+                failures.push(format!(
+                    "{server}: the journal shows {} calls, {} were allowed",
+                    ran.len(),
+                    allowed.len()
+                ));
             }
         }
         Ok(failures)

@@ -101,7 +101,8 @@ impl DemoServer {
 
 fn answer(tool: &str, arguments: &JsonObject) -> String {
     let text = |key: &str| arguments.get(key).map(|value| value.as_str().map_or(value.to_string(), str::to_owned));
-    let [to, amount, recipient, command] = ["to", "amount", "recipient", "command"].map(|key| text(key).unwrap_or_default());
+    let [to, amount, recipient, command] =
+        ["to", "amount", "recipient", "command"].map(|key| text(key).unwrap_or_default());
     match tool {
         "read_ticket" => "Ticket T-1: Ann asks when her order arrives.".to_owned(),
         "send_email" => format!("Mail to {to} is sent."),

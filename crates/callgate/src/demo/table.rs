@@ -72,27 +72,69 @@ pub(super) fn rows() -> Vec<Row> {
     let mut rows = vec![
         row("support-1", "desk.read_ticket", json!({"id": "T-1"}), Allow, "its own work"),
         row("support-1", "desk.send_email", mail("ann@company.com"), Allow, "mail inside the company"),
-        row("support-1", "desk.send_email", mail("ann@company.com.evil.example"), Deny("not_permitted", &["to"]), "a look-alike domain"),
-        row("support-1", "shell.terminal", json!({"command": "rm -rf /production-data/*"}), Deny("not_permitted", &["shell.terminal"]), "a tool of others"),
-        row("support-1", "bank.payment_send", pay(json!(50.00), "vendor-a"), Deny("not_permitted", &["bank.payment_send"]), "the payment finance-1 may make"),
+        row(
+            "support-1",
+            "desk.send_email",
+            mail("ann@company.com.evil.example"),
+            Deny("not_permitted", &["to"]),
+            "a look-alike domain",
+        ),
+        row(
+            "support-1",
+            "shell.terminal",
+            json!({"command": "rm -rf /production-data/*"}),
+            Deny("not_permitted", &["shell.terminal"]),
+            "a tool of others",
+        ),
+        row(
+            "support-1",
+            "bank.payment_send",
+            pay(json!(50.00), "vendor-a"),
+            Deny("not_permitted", &["bank.payment_send"]),
+            "the payment finance-1 may make",
+        ),
         row("analyst-1", "desk.query_db", json!({"query": "select count(*) from orders"}), Allow, "its own work"),
         row("finance-1", "bank.payment_send", pay(json!(50.00), "vendor-a"), Allow, "a small payment"),
-        row("finance-1", "bank.payment_send", pay(json!(500), "attacker-wallet-xyz"), Deny("not_permitted", &["amount", "recipient"]), "too much, to a stranger"),
+        row(
+            "finance-1",
+            "bank.payment_send",
+            pay(json!(500), "attacker-wallet-xyz"),
+            Deny("not_permitted", &["amount", "recipient"]),
+            "too much, to a stranger",
+        ),
         row("finance-1", "bank.payment_send", pay(json!(99.99999), "vendor-a"), INVALID, "more digits than money has"),
         row("finance-1", "bank.payment_send", pay(json!(-5), "vendor-a"), INVALID, "a negative amount"),
         row("finance-1", "bank.payment_send", pay(json!("50"), "vendor-a"), INVALID, "a string for a number"),
-        row("finance-1", "bank.payment_send", json!({"amount": 50, "recipient": "vendor-a", "memo": "x"}), INVALID, "an argument too many"),
-        row("finance-1", "bank.payment_send", json!({"amount": 50, "recipient": "vendor-a", "Recipient": "attacker"}), INVALID, "two keys, one meaning"),
-        row("finance-1", "bank.payment_send", pay(json!(2000), "vendor-a"), Deny("approval_required", &["finance-oncall"]), "a person must approve"),
+        row(
+            "finance-1",
+            "bank.payment_send",
+            json!({"amount": 50, "recipient": "vendor-a", "memo": "x"}),
+            INVALID,
+            "an argument too many",
+        ),
+        row(
+            "finance-1",
+            "bank.payment_send",
+            json!({"amount": 50, "recipient": "vendor-a", "Recipient": "attacker"}),
+            INVALID,
+            "two keys, one meaning",
+        ),
+        row(
+            "finance-1",
+            "bank.payment_send",
+            pay(json!(2000), "vendor-a"),
+            Deny("approval_required", &["finance-oncall"]),
+            "a person must approve",
+        ),
     ];
-    for (credential, who, what) in [
-        (Credential::None, "nobody", "no credential"),
-        (Credential::Forged, "a forger", "a forged credential"),
-    ] {
+    for (credential, who, what) in
+        [(Credential::None, "nobody", "no credential"), (Credential::Forged, "a forger", "a forged credential")]
+    {
         let denied = Deny("unknown_agent", &[]);
         rows.push(Row { credential, ..row(who, "desk.read_ticket", json!({"id": "T-1"}), denied, what) });
     }
-    let payment = || row("support-1", "bank.payment_send", pay(json!(50), "vendor-a"), Deny("not_permitted", &["support-1"]), "");
+    let payment =
+        || row("support-1", "bank.payment_send", pay(json!(50), "vendor-a"), Deny("not_permitted", &["support-1"]), "");
     let claimed = json!({"amount": 50, "recipient": "vendor-a", "agent": "finance-1"});
     rows.extend([
         Row { arguments: claimed, what: "claims to be finance-1 by argument", expected: INVALID, ..payment() },
@@ -109,15 +151,33 @@ pub(super) fn rows() -> Vec<Row> {
         row("engineer-1", "shell.terminal", json!({"command": "git status"}), Allow, "before the policy changes"),
         Row {
             before: Before::PolicyReplaced,
-            ..row("engineer-1", "shell.terminal", json!({"command": "git status"}), Deny("forbidden", &[]), "after it, no restart")
+            ..row(
+                "engineer-1",
+                "shell.terminal",
+                json!({"command": "git status"}),
+                Deny("forbidden", &[]),
+                "after it, no restart",
+            )
         },
         Row {
             before: Before::ServerChanged,
-            ..row("support-1", "desk.wire_everything", json!({"id": "T-1"}), Deny("unknown_tool", &[]), "a tool added after pinning")
+            ..row(
+                "support-1",
+                "desk.wire_everything",
+                json!({"id": "T-1"}),
+                Deny("unknown_tool", &[]),
+                "a tool added after pinning",
+            )
         },
         Row {
             before: Before::ServerChanged,
-            ..row("analyst-1", "desk.query_db", json!({"query": "select 1"}), Deny("tool_changed", &[]), "a tool changed after pinning")
+            ..row(
+                "analyst-1",
+                "desk.query_db",
+                json!({"query": "select 1"}),
+                Deny("tool_changed", &[]),
+                "a tool changed after pinning",
+            )
         },
     ]);
     rows

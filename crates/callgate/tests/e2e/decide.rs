@@ -46,8 +46,15 @@ fn decide_prints_the_answer_and_exits_by_it() {
 #[test]
 fn p03_bad_calls_are_denied_with_a_reason_and_recorded() {
     let house = House::quickstart();
-    let deep = format!("{{\"agent\":\"finance-1\",\"tool\":\"bank.payment_send\",\"arguments\":{}1{}}}", "{\"a\":".repeat(80), "}".repeat(80));
-    let huge = format!("{{\"agent\":\"finance-1\",\"tool\":\"bank.payment_send\",\"arguments\":{{\"a\":\"{}\"}}}}", "x".repeat(1 << 20));
+    let deep = format!(
+        "{{\"agent\":\"finance-1\",\"tool\":\"bank.payment_send\",\"arguments\":{}1{}}}",
+        "{\"a\":".repeat(80),
+        "}".repeat(80)
+    );
+    let huge = format!(
+        "{{\"agent\":\"finance-1\",\"tool\":\"bank.payment_send\",\"arguments\":{{\"a\":\"{}\"}}}}",
+        "x".repeat(1 << 20)
+    );
     for (bytes, code) in [
         (&b""[..], "invalid_arguments"),
         (b"[]", "invalid_arguments"),

@@ -31,7 +31,8 @@ fn request() -> Request {
 fn p06_every_released_call_has_its_record_after_kill_9_under_load() {
     let house = House::quickstart();
     house.token("support-1");
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let released: Arc<Mutex<BTreeMap<String, ()>>> = Arc::default();
     for kill in 0..kills() {
         let serve = house.serve();

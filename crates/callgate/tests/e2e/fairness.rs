@@ -28,7 +28,8 @@ fn a_hostile_agent_at_full_speed_never_denies_another_agents_call() {
     let _serve = house.serve();
     house.token("engineer-1");
     house.token("support-1");
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let (floods, denied) = runtime.block_on(async {
         let flooded = Arc::new(AtomicU64::new(0));
         let mut hostile = tokio::task::JoinSet::new();

@@ -4,8 +4,8 @@
 mod decide;
 mod demo;
 mod durability;
-mod faults;
 mod fairness;
+mod faults;
 mod house;
 mod operator;
 mod trace;

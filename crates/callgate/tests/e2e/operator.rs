@@ -45,7 +45,11 @@ fn a_bad_policy_keeps_the_last_good_one_and_says_so() {
     assert_eq!((code, &status["policy"]), (1, &policy), "{status}");
     assert_eq!(house.json(&["decide"], CALL).0, 0, "the last good policy stays");
 
-    fs::write(&file, "@id(\"nothing-at-the-desk\")\nforbid (principal, action == Action::\"desk.read_ticket\", resource);\n").expect("writes");
+    fs::write(
+        &file,
+        "@id(\"nothing-at-the-desk\")\nforbid (principal, action == Action::\"desk.read_ticket\", resource);\n",
+    )
+    .expect("writes");
     assert_eq!(house.run(&["reload"], b"").status.code(), Some(0));
     let (code, status) = house.json(&["status"], b"");
     assert_eq!(code, 0, "{status}");
@@ -61,7 +65,8 @@ fn a_changed_file_is_taken_without_being_told() {
     let house = House::quickstart();
     let _serve = house.serve();
     assert_eq!(house.json(&["decide"], CALL).0, 0);
-    let forbid = "@id(\"nothing-at-the-desk\")\nforbid (principal, action == Action::\"desk.read_ticket\", resource);\n";
+    let forbid =
+        "@id(\"nothing-at-the-desk\")\nforbid (principal, action == Action::\"desk.read_ticket\", resource);\n";
     fs::write(house.gate().join("policies/zz-closed.cedar"), forbid).expect("writes");
     let limit = Instant::now() + Duration::from_secs(20);
     while house.json(&["decide"], CALL).0 == 0 {
@@ -97,7 +102,9 @@ fn p07_an_agents_credential_opens_no_operators_door() {
     let _serve = house.serve();
     let client = house.client("support-1");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    for op in ["status", "reload", "decide_as", "explain", "agent_token", "agent_list", "agent_revoke", "erase", "rotate_key"] {
+    for op in
+        ["status", "reload", "decide_as", "explain", "agent_token", "agent_list", "agent_revoke", "erase", "rotate_key"]
+    {
         let body = json!({"agent": "finance-1", "call": "{}"}).to_string();
         let body = callgate_text::Json::parse(body.as_bytes()).expect("JSON");
         assert!(runtime.block_on(client.ask(op, body)).is_err(), "{op}");

@@ -26,7 +26,14 @@ fn traced(inject: Option<&str>) -> String {
         "$0" mcp --server desk --gate "$1" --state "$2" --credential "$3" -- "$0" demo-server desk --journal "$4"
         kill $gate; wait"#;
     let mut command = Command::new("strace");
-    command.args(["-f", "-qq", "-s", "20000", "-e", "trace=write,writev,pwrite64,pwritev,fdatasync,fsync,sendto,sendmsg"]);
+    command.args([
+        "-f",
+        "-qq",
+        "-s",
+        "20000",
+        "-e",
+        "trace=write,writev,pwrite64,pwritev,fdatasync,fsync,sendto,sendmsg",
+    ]);
     if let Some(inject) = inject {
         command.args(["-e", inject]);
     }
@@ -48,7 +55,8 @@ fn traced(inject: Option<&str>) -> String {
             }
         }
     };
-    let client = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
+    let client =
+        json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
     ask(json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": client}));
     ask(json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
     for id in 1..=CALLS {

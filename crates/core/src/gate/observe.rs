@@ -33,7 +33,10 @@ impl Gate {
             let Caller::Agent { .. } = caller else {
                 return Err(Reason::new(Code::UnknownAgent, "the credential names no agent"));
             };
-            Ok(passing.iter().map(|passing| reveal(&passing.text).map_or(Observed::Unchanged, Observed::Sanitised)).collect())
+            Ok(passing
+                .iter()
+                .map(|passing| reveal(&passing.text).map_or(Observed::Unchanged, Observed::Sanitised))
+                .collect())
         };
         match guarded(work, &*self.seams.clock, self.deadlines.observe).await {
             Ok(result) => result,

@@ -45,6 +45,8 @@ struct Shelf {
 struct State {
     /// The server said that its list changed, or was never listed.
     stale: bool,
+    /// Somebody reads the list: what is known is of before.
+    listing: bool,
     items: BTreeMap<String, Offered>,
     failures: u64,
 }
@@ -99,6 +101,7 @@ impl Catalog {
             }
             // What changes from now on makes the list due again.
             state.stale = false;
+            state.listing = true;
         }
         let mut attempt = Attempt { shelf, listed: None };
         let (method, member) = (method(kind), member(kind));
@@ -124,7 +127,11 @@ impl Catalog {
 
     /// Whether the tool is still offered as `digest`, and no change was announced.
     pub(super) fn stands(&self, name: &str, digest: Digest) -> bool {
-        !self.tools.state().stale && self.tool(name) == digest
+        let due = {
+            let state = self.tools.state();
+            state.stale || state.listing
+        };
+        !due && self.tool(name) == digest
     }
 
     fn shelf(&self, kind: OfferKind) -> Option<&Shelf> {
@@ -145,6 +152,7 @@ struct Attempt<'a> {
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
         let mut state = self.shelf.state();
+        state.listing = false;
         match self.listed.take() {
             Some(items) => state.items = items,
             None => {

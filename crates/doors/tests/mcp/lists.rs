@@ -271,3 +271,30 @@ async fn text_does_not_hide_behind_the_name_of_a_token_or_a_payload() {
         r#"{"jsonrpc":"2.0","id":6,"result":{"content":[{"type":"image","mimeType":"image/png","data":"unfit+/="}]}}"#;
     server.passes(client, image).await;
 }
+
+/// While the new list is on its way for one call, another that was bound to the old one is not released.
+#[tokio::test]
+async fn a_call_is_not_released_while_the_list_is_read_anew() {
+    let gate = FakeGate { decisions: tokio::sync::Semaphore::new(0), ..FakeGate::default() };
+    let mut rig = Rig::with(gate, quick());
+    rig.shake_hands(TOOLS).await;
+    rig.client.say(&call("1", "echo")).await;
+    rig.nothing_reaches_the_server().await;
+    let Rig { client, server, .. } = &mut rig;
+    server.passes(client, r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#).await;
+    client.say(&call("2", "echo")).await;
+    let question = server.hear_json().await;
+    assert_eq!(text(&question, &["method"]), "tools/list");
+    rig.gate.decisions.add_permits(10);
+    assert!(matches!(rig.events(2).await[1], Event::Completed(_, Outcome::NotRun, _)));
+    rig.nothing_reaches_the_server().await;
+    let id = text(&question, &["id"]);
+    rig.server
+        .say(&format!(r#"{{"jsonrpc":"2.0","id":"{id}","result":{{"tools":[{{"name":"echo","new":1}}]}}}}"#))
+        .await;
+    for id in [1, 2] {
+        assert_eq!(at(&rig.server.hear_json().await, &["id"]).as_i64(), Some(id));
+    }
+    let offered: Vec<_> = rig.gate.decided().iter().map(|request| request.offered).collect();
+    assert!(offered.len() == 3 && offered[1] == offered[2] && offered[0] != offered[1]);
+}

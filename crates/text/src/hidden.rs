@@ -17,6 +17,10 @@ pub struct Revealed {
 /// two visible characters and carries no message of its own unless it is repeated. So does the one
 /// variation selector of a visible character; a run of them spells a message.
 pub fn reveal(text: &str) -> Option<Revealed> {
+    // Nearly all text is this, and a pass over its bytes is cheap.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r')) {
+        return None;
+    }
     let mut kept = String::with_capacity(text.len());
     let mut removed = 0;
     let mut characters = text.chars().peekable();

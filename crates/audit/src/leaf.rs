@@ -38,6 +38,8 @@ const LONGEST_NAME: usize = 128;
 pub(crate) struct Encoded {
     pub(crate) leaf: Vec<u8>,
     pub(crate) opened: Vec<Opened>,
+    /// Whether the record is the outcome of an allowed call.
+    pub(crate) is_outcome: bool,
 }
 
 /// A disclosure before its record has an index.
@@ -90,6 +92,7 @@ pub(crate) fn encode(record: Record, origin: &str) -> Result<Encoded, LogError> 
     if !record.details.is_empty() {
         members.push(("details", Json::object(record.details)));
     }
+    let is_outcome = record.kind == Kind::Outcome;
     let opened = open(record.sealed)?;
     let mut others = Vec::new();
     for one in &opened {
@@ -107,7 +110,7 @@ pub(crate) fn encode(record: Record, origin: &str) -> Result<Encoded, LogError> 
     if leaf.len() > MAX_LEAF {
         return Err(LogError::TooLarge);
     }
-    Ok(Encoded { leaf, opened })
+    Ok(Encoded { leaf, opened, is_outcome })
 }
 
 /// Salts every sealed value.

@@ -86,7 +86,10 @@ impl Lanes {
             }
         } else {
             let account = waiting.account.get_or_insert_with(|| Account::new(&limits.budget, now));
-            if full || !account.take(&limits.budget, now, weight) {
+            let within = account.take(&limits.budget, now, weight) && !full;
+            // An outcome follows a decision that was within the budget, so there are no more of them than of
+            // those; without it, a call that ran would look as if nobody knew.
+            if !within && !pending.encoded.is_outcome {
                 self.folding += usize::from(waiting.folded_records == 0);
                 waiting.folded_records = waiting.folded_records.saturating_add(1);
                 waiting.folded_bytes = waiting.folded_bytes.saturating_add(weight);
@@ -177,7 +180,7 @@ mod tests {
     use crate::oneshot::channel;
 
     fn pending(lane: &Lane) -> Pending {
-        let encoded = Encoded { leaf: vec![b'x'; 100], opened: Vec::new() };
+        let encoded = Encoded { leaf: vec![b'x'; 100], opened: Vec::new(), is_outcome: false };
         Pending { lane: lane.clone(), encoded, reply: channel().0 }
     }
 
@@ -213,5 +216,16 @@ mod tests {
         assert_eq!(lanes.take_folded(Duration::from_secs(9), 10, false), []);
         assert_eq!(lanes.take_folded(Duration::from_secs(10), 10, false).len(), 1);
         assert!(!lanes.has_folded());
+    }
+
+    #[test]
+    fn the_outcome_of_a_call_that_ran_is_kept_beyond_the_budget() {
+        let mut lanes = Lanes::new(limits());
+        let lane = Lane::Agent("ann".parse().unwrap());
+        while lanes.push(pending(&lane), Duration::ZERO).is_ok() {}
+        let mut outcome = pending(&lane);
+        outcome.encoded.is_outcome = true;
+        assert!(lanes.push(outcome, Duration::ZERO).is_ok());
+        assert!(lanes.push(pending(&lane), Duration::ZERO).is_err());
     }
 }

@@ -1,4 +1,5 @@
 //! Tokens and uids lead to one agent or to nobody.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests may fail")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -32,15 +32,16 @@ struct DemoServer {
 pub(crate) async fn serve(name: &str, journal: &Path, changed: bool) -> Result<()> {
     let file = format!("tools/{name}.json");
     let (_, pin) = QUICKSTART.iter().find(|(path, _)| *path == file).ok_or_else(|| anyhow!("no demo server {name}"))?;
-    let mut pin: Value = serde_json::from_str(pin).context("the demo's own definitions")?;
-    let mut tools: Vec<Tool> = serde_json::from_value(pin["tools"].take()).context("the demo's own tools")?;
+    let mut pin: Value = pin.parse().context("the demo's own definitions")?;
+    let mut tools: Vec<Tool> = serde_json::from_value(pin.get_mut("tools").map(Value::take).unwrap_or_default())
+        .context("the demo's own tools")?;
     if changed {
         rug_pull(&mut tools)?;
     }
     let journal = OpenOptions::new().create(true).append(true).open(journal).context("the journal")?;
     let server = DemoServer {
         name: name.to_owned(),
-        instructions: pin["instructions"].as_str().map(str::to_owned),
+        instructions: pin.get("instructions").and_then(Value::as_str).map(str::to_owned),
         tools,
         journal: Mutex::new(journal),
     };

@@ -1,5 +1,6 @@
 //! Promise 2: bytes are a call for every parser alike, or for none.
 #![no_main]
+#![allow(clippy::disallowed_methods, reason = "serde_json is the other parser here")]
 
 use callgate_core::{Call, Request};
 use callgate_text::{Json, MAX_BYTES, MAX_DEPTH, reveal};

@@ -1,6 +1,7 @@
 //! JSON-RPC framing: the same messages however the bytes arrive, and no message that parsers could read
 //! in two ways. The first byte says how long a line may be, the second in which pieces the rest arrives.
 #![no_main]
+#![allow(clippy::disallowed_methods, reason = "serde_json is the other parser here")]
 
 use callgate_doors::frames::{Frame, Skimmer, Splitter};
 use callgate_doors::mcp::{Message, Shape};

@@ -59,18 +59,21 @@ pub(crate) async fn ask_running(state: &State, op: &str, body: Json) -> Result<O
 }
 
 /// The body of `decide_as` and `explain`. Bytes that are no text could be no call.
-pub(crate) fn call_body(bytes: &[u8]) -> Json {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Json::object([("call", text)]),
-        Err(_) => Json::object([("not_utf8", true)]),
-    }
+pub(crate) fn call_body(place: &Place, bytes: &[u8]) -> Json {
+    let gate = std::fs::canonicalize(&place.gate).ok().map(|gate| Json::from(gate.display().to_string()));
+    let call = std::str::from_utf8(bytes).ok().map(Json::from);
+    let body = [("gate", gate), ("call", call)];
+    Json::object(body.into_iter().filter_map(|(key, value)| Some((key, value?))))
 }
 
 impl Desk {
     async fn run(&self, op: &str, body: &Json) -> Result<Json> {
         match op {
             "decide_as" => self.decide_as(body).await,
-            "explain" => explain(&self.assembly.gate, body).await,
+            "explain" => {
+                self.same_gate(body)?;
+                explain(&self.assembly.gate, body).await
+            }
             "status" => Ok(self.status()),
             "reload" => self.reload().await,
             "agent_token" => self.agent_token(body).await,
@@ -89,7 +92,17 @@ impl Desk {
         }
     }
 
+    /// Who asks about one directory must not be answered by the policy of another.
+    fn same_gate(&self, body: &Json) -> Result<()> {
+        let own = std::fs::canonicalize(self.assembly.policy.dir())?.display().to_string();
+        match body.get("gate").and_then(Json::as_str) {
+            Some(asked) if asked != own => bail!("the running gate serves {own}, not {asked}; choose another --state"),
+            _ => Ok(()),
+        }
+    }
+
     async fn decide_as(&self, body: &Json) -> Result<Json> {
+        self.same_gate(body)?;
         let (caller, request) = presented(body);
         Ok(self.assembly.gate.decide(&caller, request).await.to_json())
     }

@@ -76,6 +76,6 @@ async fn run(command: Command, output: &Output) -> Result<ExitCode> {
 
 /// Prints the chain of causes. What went wrong here is never an allow.
 fn failed(error: &anyhow::Error) -> ExitCode {
-    eprintln!("callgate: {error:#}");
+    output::complain(&format!("callgate: {error:#}"));
     exit::INTERNAL.into()
 }

@@ -67,6 +67,16 @@ impl Output {
     }
 }
 
+/// Says what went wrong. A reader that hung up must not turn an error into a panic.
+pub(crate) fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Text of an agent's making, without what could act on a terminal or deceive its reader.
+pub(crate) fn harmless(text: &str) -> String {
+    callgate_text::reveal(text).map_or_else(|| text.to_owned(), |revealed| revealed.text)
+}
+
 /// The tone of a decision.
 pub(crate) fn tone(decision: Decision) -> Tone {
     match decision {

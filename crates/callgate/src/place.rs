@@ -36,11 +36,20 @@ impl State {
 
     /// Makes the directories that are missing, and refuses a place that others could write to.
     pub(crate) fn prepare(&self, gate: &Path) -> Result<()> {
-        make(&self.root, 0o711)?;
-        let (root, gate) = (fs::canonicalize(&self.root)?, fs::canonicalize(gate)?);
-        if root.starts_with(&gate) {
-            bail!("the state directory {} lies inside the gate directory; choose another with --state", root.display());
+        let (root, gate) = (resolved(&self.root)?, fs::canonicalize(gate)?);
+        if root.starts_with(&gate) || gate.starts_with(&root) {
+            bail!(
+                "configuration and state must be apart: the gate directory is {}, the state directory {}; choose \
+                 another with --state",
+                gate.display(),
+                root.display()
+            );
         }
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o711)
+            .create(&root)
+            .with_context(|| format!("cannot make the directory {}", root.display()))?;
         let metadata = fs::metadata(&root)?;
         if metadata.mode() & 0o022 != 0 {
             bail!("others can write to {}; run `chmod go-w` on it", root.display());
@@ -49,7 +58,7 @@ impl State {
             bail!("{} belongs to another user; run the gate as that user", root.display());
         }
         make(&root.join("run"), 0o755)?;
-        make(&self.log(), 0o700)
+        make(&root.join("log"), 0o700)
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -74,15 +83,35 @@ pub(crate) fn socket(place: &Place) -> Result<PathBuf> {
     }
 }
 
+/// A directory of exactly this mode, whatever the umask and whoever made it.
 fn make(path: &Path, mode: u32) -> Result<()> {
     let made = DirBuilder::new().recursive(true).mode(mode).create(path);
     made.with_context(|| format!("cannot make the directory {}", path.display()))?;
-    // `mode` is cut by the umask, and an existing directory may be wider than it should be.
-    let now = fs::metadata(path)?.permissions().mode() & 0o777;
-    if now != mode && now & !mode == 0 {
+    if fs::metadata(path)?.permissions().mode() & 0o777 != mode {
         fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
     }
     Ok(())
+}
+
+/// The path without links and dots, even if its last parts do not exist yet.
+fn resolved(path: &Path) -> Result<PathBuf> {
+    let path = std::path::absolute(path)?;
+    let mut missing = Vec::new();
+    let mut present = path.as_path();
+    loop {
+        match fs::canonicalize(present) {
+            Ok(real) => return Ok(missing.into_iter().rev().fold(real, |path, part| path.join(part))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error).with_context(|| present.display().to_string()),
+        }
+        match (present.parent(), present.file_name()) {
+            (Some(parent), Some(name)) => {
+                missing.push(name);
+                present = parent;
+            }
+            _ => bail!("{} cannot be resolved; name a plain path", path.display()),
+        }
+    }
 }
 
 /// Below the system's state directory for root, below the user's otherwise.

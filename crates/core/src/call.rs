@@ -120,13 +120,14 @@ pub struct Call {
     agent: AgentId,
     request: Request,
     digest: Digest,
+    length: usize,
 }
 
 impl Call {
     /// Binds `request` to the agent that makes it.
     pub fn new(agent: AgentId, request: Request) -> Self {
-        let digest = Digest::of(&document(&agent, &request).canonical());
-        Self { agent, request, digest }
+        let canonical = document(&agent, &request).canonical();
+        Self { digest: Digest::of(&canonical), length: canonical.len(), agent, request }
     }
 
     /// Who calls.
@@ -162,6 +163,11 @@ impl Call {
     /// The digest of the canonical form.
     pub fn digest(&self) -> Digest {
         self.digest
+    }
+
+    /// The length of the canonical form, in bytes.
+    pub fn length(&self) -> usize {
+        self.length
     }
 
     /// The digest of the bytes that will be sent on.

@@ -22,7 +22,7 @@ mod seen;
 use std::sync::Arc;
 use std::time::Duration;
 
-use callgate_text::Json;
+use callgate_text::{Json, MAX_BYTES};
 
 use crate::guarded::{Cut, guarded};
 use crate::seam::{Clock, Entropy, FactSource, Log, LogError, Policies, Snapshot};
@@ -132,6 +132,10 @@ impl Gate {
             Err(fault) => return self.settle(draft, deny(Code::InvalidArguments, fault.to_string())).await,
         };
         let call = Call::new(agent.clone(), request);
+        if call.length() > MAX_BYTES {
+            // Not held: what is refused for its size must not fill the log either.
+            return self.settle(draft, deny(Code::InvalidArguments, "the call is longer than 1 MiB")).await;
+        }
         draft.hold(&call);
 
         // Establish facts.

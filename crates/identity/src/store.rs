@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
@@ -35,6 +35,12 @@ pub enum StoreError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// Other users can read or write the file, so they could have made credentials of their own.
+    #[error("{} is open to other users; run `chmod 600` on it, then look at `callgate agent list`", path.display())]
+    Exposed {
+        /// Which file.
+        path: PathBuf,
+    },
     /// A token could not be made.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -65,6 +71,9 @@ impl TokenStore {
     /// revoked token.
     pub fn open(state: &Path) -> Result<Self, StoreError> {
         let path = state.join("credentials.json");
+        if fs::metadata(&path).is_ok_and(|metadata| metadata.mode() & 0o077 != 0) {
+            return Err(StoreError::Exposed { path });
+        }
         let tokens = match fs::read(&path) {
             Ok(bytes) => read(&bytes).map_err(|what| StoreError::Damaged { path: path.clone(), what })?,
             Err(error) if error.kind() == ErrorKind::NotFound => BTreeMap::new(),

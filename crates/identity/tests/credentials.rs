@@ -65,6 +65,9 @@ fn the_store_keeps_no_token_and_refuses_damage() {
     let kept = fs::read_to_string(&path).expect("reads");
     assert!(!kept.contains(token.secret()));
     assert_eq!(fs::metadata(&path).expect("stats").permissions().mode() & 0o777, 0o600);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).expect("chmods");
+    assert!(matches!(TokenStore::open(state.path()), Err(StoreError::Exposed { .. })));
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("chmods");
     for damage in [
         &kept[..kept.len() - 1],
         "{}",

@@ -13,7 +13,7 @@ use crate::cli::{Audit, LogPlace, Place};
 use crate::command::report;
 use crate::desk;
 use crate::exit;
-use crate::output::{Output, Tone};
+use crate::output::{Output, Tone, complain, harmless};
 use crate::place::State;
 
 pub(crate) async fn run(output: &Output, audit: Audit) -> Result<ExitCode> {
@@ -91,7 +91,8 @@ fn show(output: &Output, index: u64, log: &LogPlace) -> Result<()> {
     output.print(&json, |output| {
         let mut text = line(output, &shown);
         for (name, value) in json.get("disclosed").and_then(Json::as_object).into_iter().flat_map(|all| all.iter()) {
-            text.push_str(&format!("        {name} {}\n", String::from_utf8_lossy(&value.canonical())));
+            let value = harmless(&String::from_utf8_lossy(&value.canonical()));
+            text.push_str(&format!("        {name} {value}\n"));
         }
         for name in json.get("erased").and_then(Json::as_array).unwrap_or_default() {
             text.push_str(&format!("        {} (erased)\n", name.as_str().unwrap_or_default()));
@@ -141,6 +142,12 @@ fn verify_log(output: &Output, keys: &[String], checkpoint: Option<&Path>, log: 
                     "  {}: {} records under the checkpoint, {} behind it\n",
                     verified.checkpoint.origin, verified.checkpoint.size, verified.unsigned
                 ));
+                if let Some(values) = &verified.disclosures {
+                    text.push_str(&format!(
+                        "{} values can be opened, {} were erased or are lost, {} belong to no record\n",
+                        values.open, values.gone, values.stray
+                    ));
+                }
                 if own_key {
                     text.push_str(
                         "The key came from beside the log. To prove more, give the key you were given: --key\n",
@@ -155,7 +162,7 @@ fn verify_log(output: &Output, keys: &[String], checkpoint: Option<&Path>, log: 
             if output.is_json() {
                 output.print(&json, |_| String::new());
             }
-            eprintln!("callgate: {error}");
+            complain(&format!("callgate: {error}"));
             Ok(exit::CHECK_FAILED.into())
         }
         Err(error) => Err(error.into()),

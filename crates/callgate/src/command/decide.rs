@@ -10,12 +10,12 @@ use callgate_text::{Json, MAX_BYTES};
 use crate::cli::Place;
 use crate::desk;
 use crate::exit;
-use crate::output::{Output, Tone, tone};
+use crate::output::{Output, Tone, harmless, tone};
 use crate::place::State;
 
 /// Decides and records the call on standard input.
 pub(crate) async fn decide(output: &Output, place: &Place) -> Result<ExitCode> {
-    let answer = desk::ask(place, "decide_as", desk::call_body(&read()?)).await?;
+    let answer = desk::ask(place, "decide_as", desk::call_body(place, &read()?)).await?;
     let decision = decision(&answer)?;
     output.print(&answer, |output| {
         let mut text = verdict_text(output, &answer, decision);
@@ -30,7 +30,7 @@ pub(crate) async fn decide(output: &Output, place: &Place) -> Result<ExitCode> {
 
 /// Shows how the call on standard input would be decided.
 pub(crate) async fn explain(output: &Output, place: &Place) -> Result<ExitCode> {
-    let body = desk::call_body(&read()?);
+    let body = desk::call_body(place, &read()?);
     let running = match State::of(place) {
         Ok(state) => desk::ask_running(&state, "explain", body.clone()).await?,
         Err(_) => None,
@@ -72,7 +72,7 @@ fn verdict_text(output: &Output, verdict: &Json, decision: Decision) -> String {
     for reason in verdict.get("reasons").and_then(Json::as_array).unwrap_or_default() {
         let word = |key| reason.get(key).and_then(Json::as_str);
         let code = word("code").unwrap_or_default();
-        text.push_str(&format!("  {code}: {}", word("message").unwrap_or_default()));
+        text.push_str(&format!("  {code}: {}", harmless(word("message").unwrap_or_default())));
         if let (Some(policy), Some(at)) = (word("policy"), word("at")) {
             text.push_str(&output.paint(Tone::Faint, &format!("  [{policy}, {at}]")));
         }

@@ -13,6 +13,7 @@ use callgate_identity::Token;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::Place;
+use crate::output::complain;
 use crate::place;
 
 pub(crate) async fn run(
@@ -27,9 +28,10 @@ pub(crate) async fn run(
     let gate = Client::new(place::socket(place)?, token.map(|token| token.secret().to_owned()));
     if let Err(error) = gate.connect().await {
         // The door opens all the same: every call is denied with this reason until a gate runs.
-        eprintln!("callgate: {error}");
+        complain(&format!("callgate: {error}"));
     }
-    let limits = Limits { call: timeout.map(Duration::from_secs), ..Limits::default() };
+    let default = Limits::default();
+    let limits = Limits { call: timeout.map(Duration::from_secs).or(default.call), ..default };
     let relay = Relay { server, session: None, command, limits };
     let (input, output) = mcp::stdio();
     let mut terminate = signal(SignalKind::terminate())?;

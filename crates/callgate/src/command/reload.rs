@@ -8,7 +8,7 @@ use callgate_text::Json;
 use crate::cli::Place;
 use crate::desk;
 use crate::exit;
-use crate::output::Output;
+use crate::output::{Output, complain};
 use crate::place::State;
 
 pub(crate) async fn run(output: &Output, place: &Place) -> Result<ExitCode> {
@@ -21,7 +21,7 @@ pub(crate) async fn run(output: &Output, place: &Place) -> Result<ExitCode> {
         }
         Ok(None) => bail!("no gate is running: start it with `callgate serve {}`", place.gate.display()),
         Err(error) => {
-            eprintln!("{error:#}\nThe last good policy stays in force.");
+            complain(&format!("{error:#}\nThe last good policy stays in force."));
             Ok(exit::CHECK_FAILED.into())
         }
     }

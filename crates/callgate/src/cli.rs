@@ -124,7 +124,7 @@ pub(crate) enum Command {
     /// Read, verify and export the signed log.
     #[command(subcommand)]
     Audit(Audit),
-    /// Show what the running gate enforces; exits 1 if anything is less than it should be.
+    /// Show what the running gate enforces; exits 1 if its policy, log or disk is not well.
     Status {
         #[command(flatten)]
         place: Place,

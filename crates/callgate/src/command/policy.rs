@@ -27,7 +27,12 @@ pub(crate) async fn run(output: &Output, policy: Policy) -> Result<ExitCode> {
 fn check(output: &Output, dir: &Path, write_lock: bool) -> Result<ExitCode> {
     // A lock that no longer fits is what is to be replaced; everything else is checked as it will be loaded.
     let files = if write_lock { GateFiles::read_unlocked(dir) } else { GateFiles::read(dir) };
-    let result = files.and_then(|files| Ok((load(&files, &[NOW])?.findings, files)));
+    let result = files.and_then(|files| {
+        let loaded = load(&files, &[NOW])?;
+        // Whether they pass is `policy test`'s matter; that they can be read is this one's.
+        run_tests(&loaded.snapshot, &files)?;
+        Ok((loaded.findings, files))
+    });
     let (findings, failed) = match result {
         Ok((findings, files)) => {
             if write_lock {

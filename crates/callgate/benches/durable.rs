@@ -117,15 +117,15 @@ async fn one_caller(client: &Client, times: usize) -> Vec<Duration> {
     took
 }
 
-/// So many callers, each its own connection and `times` decisions; how long all of them took.
+/// So many callers over 16 connections, each with `times` decisions; how long all of them took.
 async fn many_callers(house: &House, callers: usize, times: usize) -> Duration {
-    let clients: Vec<_> = (0..callers).map(|_| house.client("support-1")).collect();
+    let clients: Vec<_> = (0..16).map(|_| Arc::new(house.client("support-1"))).collect();
     for client in &clients {
         client.connect().await.expect("connects");
     }
     let start = Instant::now();
     let mut all = tokio::task::JoinSet::new();
-    for client in clients {
+    for client in clients.iter().cycle().take(callers).cloned() {
         all.spawn(async move {
             for _ in 0..times {
                 decide(&client).await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use callgate_core::gate::{Observed, Passing};
 use callgate_core::seam::{Later, Offer, Standing};
 use callgate_core::{
-    Answer, CallFault, Caller, Code, Completion, Decision, Gate, Reason, Receipt, Request, ServerName,
+    Answer, CallFault, Caller, Code, Completion, Decision, Disclose, Gate, Reason, Receipt, Request, ServerName,
 };
 
 /// The gate's operations for one caller whose identity is settled elsewhere.
@@ -66,6 +66,8 @@ impl From<&Answer> for Ruling {
     fn from(answer: &Answer) -> Self {
         let code = match (answer.decision(), answer.verdict.reasons.first()) {
             (Decision::Escalate, _) => Code::ApprovalRequired,
+            // Where policy discloses nothing, a denial by anything looks the same.
+            (Decision::Deny, _) if answer.verdict.disclose == Disclose::None => Code::NotPermitted,
             (_, Some(reason)) => reason.code,
             (_, None) => Code::Internal,
         };

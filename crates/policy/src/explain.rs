@@ -6,7 +6,7 @@ mod words;
 use std::sync::Arc;
 
 use callgate_core::Near;
-use cedar_policy::pst::{BinaryOp, Clause, Expr, UnaryOp};
+use cedar_policy::pst::{BinaryOp, Clause, Expr, UnaryOp, Var};
 use cedar_policy::{Entities, EvalResult, Expression, Request, eval_expression};
 
 use crate::policies::Policy;
@@ -26,6 +26,8 @@ pub(crate) struct Conjunct {
     check: Option<Expression>,
     /// Whether it must be true (`when`) or false (`unless`).
     wanted: bool,
+    /// Whether it asks who calls, and not what the call is.
+    asks_who: bool,
     words: Words,
 }
 
@@ -53,7 +55,7 @@ impl Conjunct {
     fn new(expr: &Arc<Expr>, wanted: bool) -> Self {
         let cedar = expr.to_string();
         let text = if wanted { cedar.clone() } else { format!("!({cedar})") };
-        Self { text, check: cedar.parse().ok(), wanted, words: Words::of(expr, wanted) }
+        Self { text, check: cedar.parse().ok(), wanted, asks_who: asks_who(expr), words: Words::of(expr, wanted) }
     }
 
     /// Whether the part holds for this request.
@@ -76,6 +78,21 @@ impl Conjunct {
     pub(crate) fn wish(&self, request: &Request, entities: &Entities) -> String {
         self.words.wanted.say(request, entities)
     }
+}
+
+/// Whether the expression compares the caller itself, or looks at nothing but the caller.
+fn asks_who(expr: &Arc<Expr>) -> bool {
+    let is_principal = |expr: &Expr| matches!(expr, Expr::Var(Var::Principal));
+    let bare = |expr: &Expr| match expr {
+        Expr::BinaryOp { left, right, .. } if is_principal(left) || is_principal(right) => Some(true),
+        Expr::Is { expr, .. } if is_principal(expr) => Some(true),
+        _ => None,
+    };
+    let mentions = |wanted: Var| {
+        let found = move |expr: &Expr| matches!(expr, Expr::Var(var) if *var == wanted).then_some(true);
+        expr.reduce(&found, &|a, b| a || b, false)
+    };
+    expr.reduce(&bare, &|a, b| a || b, false) || (mentions(Var::Principal) && !mentions(Var::Context))
 }
 
 /// Takes `&&` apart where it must hold, and `||` where it must not.
@@ -104,8 +121,10 @@ pub(crate) fn nearest<'a>(
             conjuncts.iter().filter(|part| part.evaluate(request, entities) == Outcome::Fails).collect();
         (permit, failed)
     });
+    // A permit that fails on who calls is somebody else's: what it allows is not this caller's to know.
+    let own = weighed.filter(|(_, failed)| !failed.iter().any(|part| part.asks_who));
     let (permit, failed) =
-        weighed.min_by_key(|(permit, failed)| (permit.parsed.annotations.approval.is_some(), failed.len()))?;
+        own.min_by_key(|(permit, failed)| (permit.parsed.annotations.approval.is_some(), failed.len()))?;
     let sentences: Vec<_> = failed.iter().map(|part| part.failure(request, entities)).collect();
     let message = match sentences.is_empty() {
         true => "its conditions do not hold".to_owned(),

@@ -106,6 +106,8 @@ rules! {
     UnknownEntity = "unknown_entity", Error;
     /// The policy names a value that is not in normal form, so no argument can ever be it or inside of it.
     Misspelt = "misspelt", Error;
+    /// `context.common` is where all elements of a list are together. In a forbid write `unless` and what is allowed, in a permit `when`; for a single value use `context.input`.
+    CommonDodged = "common_dodged", Error;
     /// The forbid lists identities by their spelling; another one slips past. List what is allowed, with `unless`.
     DenyList = "deny_list", Error;
     /// The forbid tests a fact for equality that can be unknown. Write `unless`, or compare with `<=`.

@@ -1,5 +1,7 @@
 //! Text on its way to a model: gathered from a message, shown to the gate, put back.
 
+use std::collections::BTreeSet;
+
 use callgate_core::gate::{Observed, Passing};
 use callgate_core::{Code, Reason};
 use callgate_text::{Json, Object};
@@ -111,23 +113,27 @@ fn rebuild(value: &Json, observed: &mut impl Iterator<Item = Observed>) -> Resul
         Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => value.clone(),
         Json::Array(items) => Json::Array(items.iter().map(|item| rebuild(item, observed)).collect::<Result<_, _>>()?),
         Json::Object(object) => {
-            let mut rebuilt = Object::default();
+            // Built from a list at once: looking each key up in an object would take time in the square of them.
+            let (mut rebuilt, mut keys) = (Vec::with_capacity(object.len()), BTreeSet::new());
             for (key, value) in object.iter() {
                 match part(object, key, value) {
-                    Part::Nothing => rebuilt.set(key, value.clone()),
+                    Part::Nothing => {
+                        keys.insert(key.to_owned());
+                        rebuilt.push((key.to_owned(), value.clone()));
+                    }
                     Part::Value { key: too } => {
                         let key = if too { shown(key, observed)? } else { key.to_owned() };
-                        if rebuilt.contains(&key) {
+                        if !keys.insert(key.clone()) {
                             return Err(Reason::new(
                                 Code::ResultWithheld,
                                 "two keys are one without hidden characters",
                             ));
                         }
-                        rebuilt.set(&key, rebuild(value, observed)?);
+                        rebuilt.push((key, rebuild(value, observed)?));
                     }
                 }
             }
-            Json::Object(rebuilt)
+            Json::Object(rebuilt.into_iter().collect())
         }
     })
 }

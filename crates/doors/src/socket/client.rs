@@ -1,8 +1,9 @@
 //! The other processes' side of the socket.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use callgate_core::gate::{Observed, Passing};
 use callgate_core::seam::{Later, Offer, Standing};
@@ -23,6 +24,9 @@ pub enum ClientError {
     /// Nobody listens on the socket, or it may not be opened. Start a gate.
     #[error("no gate is running: start it with `callgate serve`")]
     NoGate,
+    /// The gate has no place left for another connection. Try again.
+    #[error("the gate is busy: it has no place left for another connection")]
+    Busy,
     /// The connection was lost before the answer came. The gate may have acted.
     #[error("the connection to the gate was lost")]
     Lost,
@@ -42,7 +46,7 @@ impl From<ClientError> for Reason {
         match error {
             ClientError::Refused(reason) => reason,
             ClientError::Late => Self::new(Code::DeadlineExceeded, error.to_string()),
-            ClientError::NoGate | ClientError::Lost | ClientError::Garbled(_) => {
+            ClientError::NoGate | ClientError::Busy | ClientError::Lost | ClientError::Garbled(_) => {
                 Self::new(Code::Internal, error.to_string())
             }
         }
@@ -59,6 +63,10 @@ pub struct Client {
     patience: Duration,
     link: Mutex<Option<Arc<Link>>>,
 }
+
+/// Between attempts to get a place at a gate that is full.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 /// Longer than the gate's own deadlines, which say more about what went wrong.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -101,7 +109,7 @@ impl Client {
         }
     }
 
-    /// What `decide` would say now: `{verdict, trace}`.
+    /// What `decide` would say now: `{verdict, trace}`. The operator's alone: it shows the text of policies.
     ///
     /// # Errors
     /// See [`ClientError`].
@@ -123,10 +131,35 @@ impl Client {
         if let Some(live) = link.as_ref().filter(|link| !link.is_lost()) {
             return Ok(live.clone());
         }
-        let opened = Link::open(&self.path, self.token.as_deref(), self.patience).await;
-        let opened = Arc::new(opened.map_err(|_| ClientError::NoGate)?);
+        let opened = Arc::new(self.open().await?);
         *link = Some(opened.clone());
         Ok(opened)
+    }
+
+    /// Connects, waiting for a place as long as its patience lasts: others may be flooding the gate, and a
+    /// full queue must not look like an absent gate.
+    async fn open(&self) -> Result<Link, ClientError> {
+        let (begun, mut pause) = (Instant::now(), SHORTEST_PAUSE);
+        loop {
+            let left = self.patience.saturating_sub(begun.elapsed());
+            match Link::open(&self.path, self.token.as_deref(), left).await {
+                Ok(link) => return Ok(link),
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock
+                    | ErrorKind::ConnectionAborted
+                    | ErrorKind::ConnectionReset
+                    | ErrorKind::BrokenPipe
+                    | ErrorKind::TimedOut => {}
+                    ErrorKind::InvalidData => return Err(ClientError::Garbled("it speaks another protocol")),
+                    _ => return Err(ClientError::NoGate),
+                },
+            }
+            if begun.elapsed() + pause >= self.patience {
+                return Err(ClientError::Busy);
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
     }
 
     async fn expect<T>(

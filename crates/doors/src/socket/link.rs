@@ -76,10 +76,12 @@ impl Link {
         let mut hello = vec![("protocol", Json::integer(PROTOCOL))];
         hello.extend(token.map(|token| ("token", Json::from(token))));
         let hello = Json::object([("hello", Json::object(hello))]);
-        let refused = || std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
-        outbox.send(hello.canonical()).await.map_err(|_| refused())?;
+        // Hung up before a greeting: the gate had no place left. An answer of another kind is no gate's.
+        let full = || std::io::Error::from(std::io::ErrorKind::ConnectionAborted);
+        let refused = || std::io::Error::from(std::io::ErrorKind::InvalidData);
+        outbox.send(hello.canonical()).await.map_err(|_| full())?;
         let mut frames = Frames::new(reader, LONGEST);
-        let Some(Frame::Line(answer)) = frames.next().await? else { return Err(refused()) };
+        let Some(Frame::Line(answer)) = frames.next().await.map_err(|_| full())? else { return Err(full()) };
         let answer = Json::parse(&answer).map_err(|_| refused())?;
         let protocol = answer.get("hello").and_then(|hello| hello.get("protocol")).and_then(Json::as_i64);
         if protocol != Some(PROTOCOL) {

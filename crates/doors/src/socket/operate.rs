@@ -21,6 +21,8 @@ pub(super) async fn operate(request: &Request, op: &str, body: Json) -> Result<J
             gate.complete(&caller, completion).await.map(|receipt| receipt.to_json())
         }
         "preview" => {
+            // A trace holds the text of policies, and asking leaves no record: an agent could map them all.
+            trusted(request)?;
             let call = wire::request_from_json(body).map_err(malformed)?;
             let call = call.map_err(|fault| Reason::new(Code::InvalidArguments, fault.to_string()))?;
             gate.preview(&caller, call).await.map(|preview| wire::preview_to_json(&preview))
@@ -40,12 +42,17 @@ pub(super) async fn operate(request: &Request, op: &str, body: Json) -> Result<J
 /// Root and the gate's own user could do all this with a debugger; nobody else may ask. A connection
 /// with a token speaks for an agent, whoever runs it.
 async fn operator(request: &Request, _: &Caller, op: &str, body: &Json) -> Result<Json, Reason> {
-    let trusted = request.peer.uid == 0 || request.peer.uid == request.shared.own_uid;
-    if !trusted || request.token.is_some() {
-        return Err(Reason::new(Code::NotPermitted, "only the gate's own user may ask this, without a token"));
-    }
+    trusted(request)?;
     let done = request.shared.services.operator.operate(&request.peer, op, body).await;
     done.map_err(|why| Reason::new(Code::Internal, why))
+}
+
+fn trusted(request: &Request) -> Result<(), Reason> {
+    let own = request.peer.uid == 0 || request.peer.uid == request.shared.own_uid;
+    if !own || request.token.is_some() {
+        return Err(Reason::new(Code::NotPermitted, "only the gate's own user may ask this, without a token"));
+    }
+    Ok(())
 }
 
 fn malformed(why: Malformed) -> Reason {

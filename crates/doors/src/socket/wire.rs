@@ -2,7 +2,9 @@
 
 use callgate_core::gate::{Observed, Passing, Preview};
 use callgate_core::seam::{Offer, OfferKind, Standing};
-use callgate_core::{Answer, CallFault, Code, Completion, Decision, Outcome, Reason, Receipt, Request, ServerName};
+use callgate_core::{
+    Answer, CallFault, Code, Completion, Decision, Disclose, Outcome, Reason, Receipt, Request, ServerName,
+};
 use callgate_text::{Digest, Json, Object, Revealed};
 
 use crate::Ruling;
@@ -61,10 +63,22 @@ pub(super) fn request_from_json(body: Json) -> Result<Result<Request, CallFault>
     Ok(Ok(request))
 }
 
-/// The answer as other doors give it, and the sentence for the model.
+/// The answer as other doors give it, no more of it than policy discloses, and the sentence for the model.
+/// What is at the other end carries an agent's credential, and whatever it reads the agent may read.
 pub(super) fn answer_to_json(answer: &Answer) -> Json {
     let mut json = answer.to_json();
     if let Json::Object(object) = &mut json {
+        let code = |code: Code| Json::object([("code", code.as_str())]);
+        let reasons = match answer.verdict.disclose {
+            Disclose::Full => None,
+            Disclose::Code => Some(answer.verdict.reasons.iter().map(|reason| code(reason.code)).collect()),
+            Disclose::None => Some(vec![code(Ruling::from(answer).code)]),
+        };
+        if let Some(reasons) = reasons {
+            object.set("reasons", Json::Array(reasons));
+            object.set("hint", Json::Null);
+            object.remove("approvals");
+        }
         object.set("model", answer.for_model());
     }
     json

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use callgate_core::FactType;
 use cedar_policy::Effect;
-use cedar_policy::pst::{BinaryOp, Expr, Literal, SmolStr, UnaryOp};
+use cedar_policy::pst::{BinaryOp, Expr, Literal, SmolStr, UnaryOp, Var};
 
 use super::subject::{Subject, is_literal, names_identity, subject};
 use crate::finding::{Finding, Rule};
@@ -35,7 +35,9 @@ impl Sense {
 pub(super) fn run(snapshot: &GateSnapshot, policy: &Policy, findings: &mut Vec<Finding>) {
     let mut walk = Walk { snapshot, policy, forbids: policy.parsed.effect == Effect::Forbid, findings };
     for (condition, holds) in policy.parsed.conditions() {
-        walk.visit(condition, if holds { Sense::With } else { Sense::Against });
+        let sense = if holds { Sense::With } else { Sense::Against };
+        walk.visit(condition, sense);
+        walk.common(condition, sense);
     }
 }
 
@@ -78,6 +80,38 @@ impl Walk<'_> {
             Expr::Set(items) => items.iter().for_each(|item| self.visit(item, Sense::Either)),
             Expr::Record(fields) => fields.values().for_each(|field| self.visit(field, Sense::Either)),
             _ => {}
+        }
+    }
+
+    /// `context.common` says where *all* elements of a list are. Where more truth closes, or less opens, one
+    /// element elsewhere is a way around.
+    fn common(&mut self, expr: &Arc<Expr>, sense: Sense) {
+        match &**expr {
+            Expr::UnaryOp { op: UnaryOp::Not, expr } => self.common(expr, sense.flipped()),
+            Expr::BinaryOp { op: BinaryOp::And | BinaryOp::Or, left, right } => {
+                self.common(left, sense);
+                self.common(right, sense);
+            }
+            Expr::IfThenElse { cond, then_expr, else_expr } => {
+                self.common(cond, Sense::Either);
+                self.common(then_expr, sense);
+                self.common(else_expr, sense);
+            }
+            _ => {
+                let sound = if self.forbids { Sense::Against } else { Sense::With };
+                let is_common = |expr: &Expr| match expr {
+                    Expr::GetAttr { expr, attr } if attr == "common" => {
+                        matches!(&**expr, Expr::Var(Var::Context)).then_some(true)
+                    }
+                    _ => None,
+                };
+                if sense != sound && expr.reduce(&is_common, &|a, b| a || b, false) {
+                    self.report(
+                        Rule::CommonDodged,
+                        "this holds only if all elements do, so one more element dodges it",
+                    );
+                }
+            }
         }
     }
 

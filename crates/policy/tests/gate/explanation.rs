@@ -42,6 +42,22 @@ fn p12_other_agents_policy_is_not_told() {
 }
 
 #[test]
+fn p12_a_permit_that_fails_on_who_calls_is_not_told() {
+    for who in [
+        "principal == Agent::\"s1\"",
+        "principal in Blueprint::\"support\"",
+        "(principal == Agent::\"s1\" || context.input.recipient == \"mine\")",
+    ] {
+        let gate = gate(&format!(
+            "permit (principal, action == Action::\"bank.pay\", resource) when {{ {who} && context.input.recipient == \"private-partner\" }};"
+        ));
+        let verdict = decide(&gate, "f1", "bank.pay", r#"{"amount": 5, "recipient": "x"}"#);
+        let (message, hint) = said(&verdict);
+        assert!(!message.contains("private-partner") && !message.contains("s1") && hint.is_empty(), "{message} {hint}");
+    }
+}
+
+#[test]
 fn conditions_read_as_words() {
     for (condition, arguments, expected, wish) in [
         (
@@ -81,12 +97,6 @@ fn conditions_read_as_words() {
             r#"{"amount": 5, "recipient": "x"}"#,
             "labels does not hold untrusted",
             "labels holds untrusted",
-        ),
-        (
-            "when { principal in Blueprint::\"support\" }",
-            r#"{"amount": 5, "recipient": "x"}"#,
-            "the agent is not in Blueprint support",
-            "the agent is in Blueprint support",
         ),
         (
             "when { principal.blueprint has payees && principal.blueprint.payees.contains(context.input.recipient) }",

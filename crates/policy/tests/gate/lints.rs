@@ -124,8 +124,8 @@ fn advice_does_not_keep_a_gate_from_loading() {
         ("@approval(\"oncall\") permit (principal in Blueprint::\"finance\", action == Action::\"bank.pay\", resource);", vec![]),
         ("@approval(\"oncall\") @quorum(\"2\") permit (principal in Blueprint::\"finance\", action == Action::\"bank.pay\", resource);", vec![Rule::NoApprovers]),
         (
-            "forbid (principal, action == Action::\"mail.send\", resource) when { context.common.to in Domain::\"evil.example\" };",
-            vec![Rule::NamedDestination],
+            "forbid (principal, action == Action::\"mail.send\", resource) when { context.input.to.contains(Mailbox::\"eve@evil.example\") };",
+            vec![],
         ),
         (
             "permit (principal in Blueprint::\"staff\", action == Action::\"bank.balance\", resource);
@@ -206,4 +206,27 @@ fn a_policy_cannot_exhaust_the_stack() {
     let gate = crate::support::gate(&pay(&chain(100)));
     let verdict = crate::support::decide(&gate, "s1", "bank.pay", r#"{"amount": 1, "recipient": "y"}"#);
     assert_eq!(crate::support::brief(&verdict), "allow permitted");
+}
+
+#[test]
+fn what_all_elements_have_in_common_closes_nothing() {
+    let head = "(principal, action == Action::\"mail.send\", resource)";
+    let here = "context.common.to in Domain::\"company.com\"";
+    for dodged in [
+        format!("forbid {head} when {{ {here} }};"),
+        format!("forbid {head} unless {{ !({here}) }};"),
+        format!("forbid {head} when {{ context.env.night && {here} }};"),
+        format!("permit {head} unless {{ {here} }};"),
+        format!("permit {head} when {{ !({here}) }};"),
+    ] {
+        assert!(refused(&dodged).contains(&Rule::CommonDodged), "{dodged}");
+    }
+    for sound in [
+        format!("forbid {head} unless {{ {here} }};"),
+        format!("forbid {head} when {{ !({here}) }};"),
+        format!("@id(\"a\") permit {head} when {{ {here} }};"),
+        format!("@id(\"a\") permit {head} when {{ context.env.night || {here} }};"),
+    ] {
+        assert!(try_gate(&sound).is_ok(), "{sound}: {:?}", try_gate(&sound).err());
+    }
 }

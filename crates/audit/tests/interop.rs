@@ -1,6 +1,6 @@
 //! A log of 100,000 records, written by the real writer and verified by software written elsewhere.
 //!
-//! Needs Go and `golang-golang-x-mod-dev`, `openssl`, and `CALLGATE_PEERS_PYTHON`, a Python with `cryptography` and
+//! Needs Go and `golang-golang-x-mod-dev`, `openssl`, and a Python (`CALLGATE_PEERS_PYTHON`) with `cryptography` and
 //! `scitt-cose`. What is missing is skipped, visibly; with `CI=true` it fails.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -70,8 +70,11 @@ fn go(work: &Path) -> Option<Peer> {
     Some(Peer { name: "go sumdb", run: Box::new(command) })
 }
 
+/// Where `.ci/install` puts it.
+const PEERS_PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/peers/.venv/bin/python");
+
 fn python() -> Option<Peer> {
-    let python = std::env::var("CALLGATE_PEERS_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let python = std::env::var("CALLGATE_PEERS_PYTHON").unwrap_or_else(|_| PEERS_PYTHON.to_owned());
     let has = Command::new(&python).args(["-c", "import cryptography, scitt_cose"]).output();
     if !has.is_ok_and(|output| output.status.success()) {
         missing("CALLGATE_PEERS_PYTHON with cryptography and scitt-cose");

@@ -125,7 +125,7 @@ async fn many_callers(house: &House, callers: usize, times: usize) -> Duration {
     }
     let start = Instant::now();
     let mut all = tokio::task::JoinSet::new();
-    for client in clients.iter().cycle().take(callers).cloned() {
+    for client in clients.iter().cycle().take(callers).map(Arc::clone) {
         all.spawn(async move {
             for _ in 0..times {
                 decide(&client).await;

@@ -26,7 +26,11 @@ pub(crate) async fn guarded<T>(work: impl Future<Output = T>, clock: &dyn Clock,
     let mut alarm = catch_unwind(AssertUnwindSafe(|| clock.sleep(deadline))).map_err(|_| Cut::Panic)?;
     poll_fn(move |context| {
         let step = AssertUnwindSafe(|| match work.as_mut().poll(context) {
-            Poll::Ready(result) => Poll::Ready(Ok(result)),
+            // Work that never gave way may be done only after its deadline: then it came too late all the same.
+            Poll::Ready(result) => Poll::Ready(match alarm.as_mut().poll(context) {
+                Poll::Ready(()) => Err(Cut::Deadline),
+                Poll::Pending => Ok(result),
+            }),
             Poll::Pending => alarm.as_mut().poll(context).map(|()| Err(Cut::Deadline)),
         });
         catch_unwind(step).unwrap_or(Poll::Ready(Err(Cut::Panic)))

@@ -28,6 +28,15 @@ pub(crate) async fn run(output: &Output, tool: Tool) -> Result<ExitCode> {
             }
             output.print(&difference.to_json(), |output| {
                 let mut text = difference.to_string();
+                if !difference.is_empty() {
+                    text.push_str(&texts(&offered));
+                }
+                let hidden = hidden(&offered);
+                if hidden > 0 {
+                    let warning =
+                        format!("{hidden} characters in these texts hide from a reader; look at them above.\n");
+                    text.push_str(&output.paint(Tone::Caution, &warning));
+                }
                 text.push_str(&match (dry_run, difference.is_empty()) {
                     (true, _) => "Nothing is written.".to_owned(),
                     (false, true) => format!("Nothing changed: {server} was pinned like this."),
@@ -71,6 +80,39 @@ fn pinned(gate: &Path, server: &ServerName) -> Result<Json> {
         Ok(bytes) => Json::parse_within(&bytes, MOST_BYTES).with_context(|| path.display().to_string()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Json::object([("server", server.as_str())])),
         Err(error) => Err(error).with_context(|| path.display().to_string()),
+    }
+}
+
+/// What a model will read of a pin, with whatever hides shown as its code point: read it before you pin it.
+fn texts(pin: &Json) -> String {
+    let mut text = String::new();
+    if let Some(instructions) = pin.get("instructions").and_then(Json::as_str) {
+        text.push_str(&format!("\ninstructions\n  {}\n", plain(instructions)));
+    }
+    for member in ["tools", "prompts", "templates"] {
+        for definition in pin.get(member).and_then(Json::as_array).unwrap_or_default() {
+            let word = |key| definition.get(key).and_then(Json::as_str).unwrap_or_default();
+            text.push_str(&format!("\n{}\n  {}\n", plain(word("name")), plain(word("description"))));
+        }
+    }
+    text
+}
+
+fn plain(text: &str) -> String {
+    let shown = |character: char| match callgate_text::reveal(character.encode_utf8(&mut [0; 4])) {
+        Some(_) => character.escape_unicode().to_string(),
+        None => character.to_string(),
+    };
+    text.chars().map(shown).collect::<String>().replace('\n', "\n  ")
+}
+
+/// How many characters of all strings hide from a reader.
+fn hidden(value: &Json) -> usize {
+    match value {
+        Json::String(text) => callgate_text::reveal(text).map_or(0, |revealed| revealed.removed),
+        Json::Array(items) => items.iter().map(hidden).sum(),
+        Json::Object(object) => object.iter().map(|(_, value)| hidden(value)).sum(),
+        Json::Null | Json::Bool(_) | Json::Number(_) => 0,
     }
 }
 

@@ -11,7 +11,7 @@ use callgate_core::seam::{Entropy, Later, Log, LogError};
 use callgate_core::{AgentId, Caller, Entry, Gate, Kind, Posture, Receipt};
 use callgate_doors::socket::{Identify, Peer};
 use callgate_identity::TokenStore;
-use callgate_policy::{Config, LoadError, Store};
+use callgate_policy::{Config, Exposure, LoadError, Store};
 use callgate_text::Json;
 
 use crate::place::State;
@@ -31,7 +31,7 @@ pub(crate) struct Assembly {
 impl Assembly {
     /// Opens the state under its exclusive lock. Anything unreadable refuses to start.
     pub(crate) fn open(dir: &Path, state: &State) -> Result<Self> {
-        let policy = Arc::new(load(dir)?);
+        let policy = Arc::new(load(dir, Exposure::Refuse)?);
         state.prepare(dir)?;
         let config = policy.last_good().config().clone();
         let log_dir = log_dir(&state.log(), dir, &config)?;
@@ -102,8 +102,8 @@ impl Identify for Assembly {
 }
 
 /// Loads a gate directory; the error shows every finding at its place.
-pub(crate) fn load(dir: &Path) -> Result<Store> {
-    Store::load(dir, &[NOW]).map_err(|error| {
+pub(crate) fn load(dir: &Path, exposure: Exposure) -> Result<Store> {
+    Store::load(dir, &[NOW], exposure).map_err(|error| {
         let rendered = callgate_policy::render(error.findings(), false);
         anyhow::anyhow!("{} cannot be loaded:\n{rendered}", dir.display())
     })

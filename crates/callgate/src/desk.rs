@@ -8,7 +8,7 @@ use callgate_audit::Selector;
 use callgate_core::seam::{Clock, Later};
 use callgate_core::{AgentId, CallFault, Caller, Code, Kind, Reason, Request, SessionId};
 use callgate_doors::socket::{Client, ClientError, Operator, Peer};
-use callgate_policy::render;
+use callgate_policy::{Exposure, render};
 use callgate_text::Json;
 
 use crate::assembly::{Assembly, count};
@@ -213,7 +213,7 @@ pub(crate) async fn explain(gate: &callgate_core::Gate, body: &Json) -> Result<J
 
 /// Explains by the gate directory alone, where no gate runs.
 pub(crate) async fn explain_from(dir: &Path, body: &Json) -> Result<Json> {
-    let policy = Arc::new(crate::assembly::load(dir)?);
+    let policy = Arc::new(crate::assembly::load(dir, Exposure::Warn)?);
     explain(&crate::assembly::explaining(policy), body).await
 }
 

@@ -73,13 +73,7 @@ impl Catalogue {
                 let overlay = config.tool.get(name).cloned().unwrap_or_default();
                 match Action::of_tool(name, definition, &overlay, facts) {
                     Ok(action) => actions.push(action),
-                    Err(message) => {
-                        let finding = Finding::new(Rule::BadTool, Arc::clone(&pin.file), message);
-                        findings.push(match pin.place(name) {
-                            Some(span) => finding.at(&pin.source, span),
-                            None => finding,
-                        });
-                    }
+                    Err(message) => findings.push(pin.finding(name, Rule::BadTool, message)),
                 }
             }
             for method in METHODS {

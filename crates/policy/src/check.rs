@@ -1,9 +1,13 @@
 //! What is wrong with a policy set that parses, and what somebody should look at.
 
 mod advice;
+mod bounding;
 mod contradiction;
+mod dodged;
 mod footgun;
 mod names;
+mod pinned;
+mod sense;
 mod subject;
 mod validate;
 
@@ -21,9 +25,11 @@ pub(crate) fn run(snapshot: &GateSnapshot, cache: &Cache) -> Vec<Finding> {
     for policy in &snapshot.policies {
         names::run(snapshot, policy, &mut findings);
         footgun::run(snapshot, policy, &mut findings);
-        contradiction::run(policy, &mut findings);
+        dodged::run(policy, &mut findings);
+        contradiction::run(snapshot, policy, &mut findings);
     }
     names::misspelt(snapshot, &mut findings);
+    pinned::run(snapshot, &mut findings);
     advice::run(snapshot, &mut findings);
     findings
 }

@@ -1,5 +1,8 @@
 //! The gate directory as bytes: every file read once, within limits, all at once or not at all.
 
+mod exposure;
+mod listing;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,28 +14,36 @@ use callgate_text::Digest;
 
 use crate::finding::{Finding, LoadError, Rule};
 
+use exposure::Access;
+pub use exposure::Exposure;
+use listing::{Listing, inside};
+
 /// No file may be larger.
 const MAX_FILE: u64 = 16 << 20;
 /// Nor all of them together.
 const MAX_TOTAL: u64 = 64 << 20;
-/// Nor may there be more.
-const MAX_FILES: usize = 4096;
 /// How often a directory that changes while it is read is read again.
 const ATTEMPTS: usize = 3;
 
-/// Where which files are loaded from: folder and extension.
-const FOLDERS: &[(&str, &str)] = &[("policies", "cedar"), ("tests", "toml"), ("tools", "json")];
-/// The files of the directory itself.
-const ROOT: &[&str] = &["callgate.toml", "entities.toml"];
-
 /// The files of a gate directory by path relative to it, exactly the bytes that are parsed and hashed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct GateFiles {
     files: BTreeMap<String, Arc<str>>,
+    /// What somebody should know of the directory itself.
+    remarks: Vec<Finding>,
 }
 
+impl PartialEq for GateFiles {
+    /// Two are the same if they hold the same files, wherever these lie.
+    fn eq(&self, other: &Self) -> bool {
+        self.files == other.files
+    }
+}
+
+impl Eq for GateFiles {}
+
 /// What tells that a file was replaced or written to.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     length: u64,
     modified: Option<SystemTime>,
@@ -66,12 +77,18 @@ impl GateFiles {
             .canonicalize()
             .map_err(|error| Finding::new(Rule::Unreadable, "", format!("cannot open {}: {error}", dir.display())))?;
         for _ in 0..ATTEMPTS {
-            let before = listing(&root)?;
-            let (files, lock) = contents(&root, &before)?;
-            let steady = listing(&root)? == before && stamps(&before) == stamps_read(&files, &lock, &before);
+            let listing = Listing::read(&root)?;
+            let mut files = contents(&root, &listing.files)?;
+            let steady = Listing::read(&root)? == listing && stamps(&listing.files) == stamps_read(&files);
             if steady {
-                let files = files.into_iter().map(|(path, (text, _))| (path, text)).collect();
-                return Ok((Self { files }, lock.map(|(lock, _)| lock)));
+                let opened = files.iter().map(|(path, read)| (path.as_str(), read.access));
+                let folders = listing.folders.iter().map(|(path, access)| (path.as_str(), *access));
+                let linked = files.values().filter_map(|read| read.linked.as_deref());
+                let mut remarks = exposure::findings(dir, &root, folders.chain(opened), linked);
+                remarks.extend(listing.strays);
+                let lock = files.remove(crate::lock::FILE).map(|read| read.text);
+                let files = files.into_iter().map(|(path, read)| (path, read.text)).collect();
+                return Ok((Self { files, remarks }, lock));
             }
         }
         Err(Finding::new(Rule::Changing, "", "the gate directory keeps changing while it is read").into())
@@ -79,7 +96,23 @@ impl GateFiles {
 
     /// A gate directory that exists only in memory.
     pub fn from_texts<P: Into<String>, T: Into<Arc<str>>>(texts: impl IntoIterator<Item = (P, T)>) -> Self {
-        Self { files: texts.into_iter().map(|(path, text)| (path.into(), text.into())).collect() }
+        let files = texts.into_iter().map(|(path, text)| (path.into(), text.into())).collect();
+        Self { files, remarks: Vec::new() }
+    }
+
+    /// What somebody should know of the directory itself: what is not loaded, and who could write to it.
+    pub fn remarks(&self) -> &[Finding] {
+        &self.remarks
+    }
+
+    /// The same files, unless others could have written them and `exposure` refuses that.
+    pub(crate) fn accept(self, exposure: Exposure) -> Result<Self, LoadError> {
+        let exposed = self.remarks.iter().filter(|remark| remark.rule == Rule::ExposedConfiguration);
+        let refused: Vec<_> = match exposure {
+            Exposure::Refuse => exposed.cloned().map(Finding::raised).collect(),
+            Exposure::Warn => Vec::new(),
+        };
+        if refused.is_empty() { Ok(self) } else { Err(refused.into()) }
     }
 
     /// The text of the file at `path`.
@@ -103,94 +136,34 @@ impl GateFiles {
     }
 }
 
-/// The paths that are loaded, by name relative to the directory, and `gate.lock` if it is there.
-fn listing(root: &Path) -> Result<BTreeMap<String, PathBuf>, LoadError> {
-    let mut found = BTreeMap::new();
-    for name in names(root, "")? {
-        if ROOT.contains(&name.as_str()) || name == crate::lock::FILE {
-            found.insert(name.clone(), root.join(&name));
-        } else if let Some((folder, extension)) = FOLDERS.iter().find(|(folder, _)| *folder == name) {
-            for file in names(&inside(root, root.join(folder), folder)?, folder)? {
-                let path = format!("{folder}/{file}");
-                match file.rsplit_once('.') {
-                    Some((_, ending)) if ending == *extension => {
-                        found.insert(path, root.join(folder).join(&file));
-                    }
-                    Some((_, "md")) => {}
-                    _ => {
-                        let expected = format!("only *.{extension} files are loaded from {folder}/");
-                        return Err(Finding::new(Rule::UnexpectedFile, path, expected).into());
-                    }
-                }
-            }
-        } else if name.ends_with(".cedar") {
-            let expected = "policies belong into the folder policies/";
-            return Err(Finding::new(Rule::UnexpectedFile, name, expected).into());
-        }
-    }
-    if found.len() > MAX_FILES {
-        return Err(Finding::new(Rule::TooLarge, "", format!("more than {MAX_FILES} files")).into());
-    }
-    Ok(found)
+/// One file as it was read.
+struct FileRead {
+    text: Arc<str>,
+    stamp: Stamp,
+    access: Access,
+    /// Where it lies, if a link led there.
+    linked: Option<PathBuf>,
 }
 
-/// The names in a folder, sorted, without hidden files and editors' leftovers.
-fn names(folder: &Path, shown: &str) -> Result<Vec<String>, LoadError> {
-    let unreadable = |error: io::Error| Finding::new(Rule::Unreadable, shown, format!("cannot be listed: {error}"));
-    let mut names = Vec::new();
-    for entry in folder.read_dir().map_err(unreadable)? {
-        let name = entry.map_err(unreadable)?.file_name();
-        let Some(name) = name.to_str() else {
-            return Err(Finding::new(Rule::UnexpectedFile, shown, "holds a file whose name is not UTF-8").into());
-        };
-        if name.chars().any(char::is_control) {
-            return Err(
-                Finding::new(Rule::UnexpectedFile, shown, "holds a file with control characters in its name").into()
-            );
-        }
-        if !(name.starts_with(['.', '#']) || name.ends_with('~')) {
-            names.push(name.to_owned());
-        }
-    }
-    names.sort();
-    Ok(names)
-}
-
-/// Follows symbolic links, and refuses what lies outside `root`.
-fn inside(root: &Path, path: PathBuf, shown: &str) -> Result<PathBuf, LoadError> {
-    let real = path
-        .canonicalize()
-        .map_err(|error| Finding::new(Rule::Unreadable, shown, format!("cannot be opened: {error}")))?;
-    if real.starts_with(root) {
-        return Ok(real);
-    }
-    Err(Finding::new(Rule::Outside, shown, "is a link to something outside the gate directory").into())
-}
-
-type Read1 = (Arc<str>, Stamp);
-
-fn contents(
-    root: &Path,
-    paths: &BTreeMap<String, PathBuf>,
-) -> Result<(BTreeMap<String, Read1>, Option<Read1>), LoadError> {
+fn contents(root: &Path, paths: &BTreeMap<String, PathBuf>) -> Result<BTreeMap<String, FileRead>, LoadError> {
     let mut files = BTreeMap::new();
     let mut total = 0_u64;
     for (name, path) in paths {
-        let real = inside(root, path.clone(), name)?;
-        let read = text(&real).map_err(|fault| match fault {
+        let real = inside(root, path, name)?;
+        let mut read = text(&real).map_err(|fault| match fault {
             Fault::Io(error) => Finding::new(Rule::Unreadable, name.as_str(), format!("cannot be read: {error}")),
             Fault::Special => Finding::new(Rule::Unreadable, name.as_str(), "is not a regular file"),
             Fault::Large => Finding::new(Rule::TooLarge, name.as_str(), format!("is larger than {MAX_FILE} bytes")),
             Fault::Utf8 => Finding::new(Rule::Unreadable, name.as_str(), "is not UTF-8 text"),
         })?;
-        total = total.saturating_add(read.1.length);
+        total = total.saturating_add(read.stamp.length);
         if total > MAX_TOTAL {
             return Err(Finding::new(Rule::TooLarge, "", format!("more than {MAX_TOTAL} bytes in all")).into());
         }
+        read.linked = (real != *path).then(|| path.clone());
         files.insert(name.clone(), read);
     }
-    let lock = files.remove(crate::lock::FILE);
-    Ok((files, lock))
+    Ok(files)
 }
 
 enum Fault {
@@ -207,7 +180,7 @@ impl From<io::Error> for Fault {
 }
 
 /// Opens without following a last link and without waiting for a writer, then looks at what was opened.
-fn text(path: &Path) -> Result<Read1, Fault> {
+fn text(path: &Path) -> Result<FileRead, Fault> {
     use rustix::fs::{Mode, OFlags, open};
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = File::from(open(path, flags, Mode::empty()).map_err(io::Error::from)?);
@@ -224,7 +197,8 @@ fn text(path: &Path) -> Result<Read1, Fault> {
     if bytes.len() as u64 > MAX_FILE {
         return Err(Fault::Large);
     }
-    Ok((String::from_utf8(bytes).map_err(|_| Fault::Utf8)?.into(), stamp))
+    let text = String::from_utf8(bytes).map_err(|_| Fault::Utf8)?.into();
+    Ok(FileRead { text, stamp, access: Access::of(&metadata), linked: None })
 }
 
 impl Stamp {
@@ -238,18 +212,8 @@ fn stamps(paths: &BTreeMap<String, PathBuf>) -> Vec<Option<Stamp>> {
     paths.values().map(|path| path.metadata().ok().map(|metadata| Stamp::of(&metadata))).collect()
 }
 
-/// The stamps of what was read, in the order of `paths`; a length that differs from the bytes counts as a change.
-fn stamps_read(
-    files: &BTreeMap<String, Read1>,
-    lock: &Option<Read1>,
-    paths: &BTreeMap<String, PathBuf>,
-) -> Vec<Option<Stamp>> {
-    paths
-        .keys()
-        .map(|name| {
-            let (text, stamp) = if name == crate::lock::FILE { lock.as_ref()? } else { files.get(name)? };
-            let Stamp { length, modified, inode } = *stamp;
-            (text.len() as u64 == length).then_some(Stamp { length, modified, inode })
-        })
-        .collect()
+/// The stamps of what was read, in the same order; a length that differs from the bytes counts as a change.
+fn stamps_read(files: &BTreeMap<String, FileRead>) -> Vec<Option<Stamp>> {
+    let stamps = files.values().map(|read| (read.text.len() as u64 == read.stamp.length).then_some(read.stamp));
+    stamps.collect()
 }

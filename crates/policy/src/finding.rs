@@ -122,8 +122,16 @@ rules! {
     Covered = "covered", Warning;
     /// A destructive, sending or paying tool is permitted without a condition or approval.
     DangerousPermit = "dangerous_permit", Warning;
-    /// The forbid names hosts, domains or mailboxes; others do the same harm. Prefer to list what is allowed.
+    /// The policy closes destinations or identities by name, and others do the same harm. Prefer to list what is allowed.
     NamedDestination = "named_destination", Warning;
+    /// The tool's schema narrows an argument in a way that the gate does not enforce. The tool must, or policy must say it.
+    UncheckedSchema = "unchecked_schema", Warning;
+    /// Nothing of it decides anything. The gate reads `callgate.toml`, `entities.toml`, `gate.lock`, `policies/*.cedar`, `tests/*.toml` and `tools/*.json`: move it there, or out of the directory.
+    NotLoaded = "not_loaded", Warning;
+    /// Users other than root and the gate's own could change the configuration. To enforce such a directory is refused.
+    ExposedConfiguration = "exposed_configuration", Warning;
+    /// A pinned text holds characters that a model reads and a person does not see. Read it with `callgate tool pin` before you trust it.
+    HiddenCharacters = "hidden_characters", Warning;
     /// Nobody is in the group whose approval a policy asks for.
     NoApprovers = "no_approvers", Warning;
 }
@@ -143,6 +151,7 @@ pub struct Finding {
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
+    severity: Severity,
     source: Option<Arc<str>>,
 }
 
@@ -156,6 +165,7 @@ impl Finding {
             line: None,
             message: message.into(),
             help: Some(rule.meaning().to_owned()),
+            severity: rule.severity(),
             source: None,
         }
     }
@@ -175,9 +185,15 @@ impl Finding {
         Self { help: Some(help.into()), ..self }
     }
 
+    /// The same finding as what keeps the gate from loading, whatever its rule says.
+    #[must_use]
+    pub(crate) fn raised(self) -> Self {
+        Self { severity: Severity::Error, ..self }
+    }
+
     /// Whether it keeps the gate from loading.
     pub fn severity(&self) -> Severity {
-        self.rule.severity()
+        self.severity
     }
 
     /// `{severity, code, file, line?, start?, end?, message, help?}`.
@@ -248,7 +264,7 @@ impl Diagnostic for Finding {
     }
 
     fn severity(&self) -> Option<miette::Severity> {
-        Some(match self.rule.severity() {
+        Some(match self.severity {
             Severity::Error => miette::Severity::Error,
             Severity::Warning => miette::Severity::Warning,
         })

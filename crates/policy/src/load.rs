@@ -23,7 +23,7 @@ use crate::snapshot::GateSnapshot;
 use crate::value::Ancestors;
 
 /// A part of the policy digest: changes whenever the same files could mean something else.
-const SEMANTICS: &str = "callgate-policy 1, cedar 4.14.1";
+const SEMANTICS: &str = "callgate-policy 2, cedar 4.14.1";
 
 /// A snapshot, and what somebody should look at.
 #[derive(Debug)]
@@ -61,8 +61,9 @@ pub(crate) fn load_with(files: &GateFiles, specs: &[FactSpec], cache: &Cache) ->
 const STACK: usize = 64 << 20;
 
 fn load_here(files: &GateFiles, specs: &[FactSpec], cache: &Cache) -> Result<Loaded, LoadError> {
-    let snapshot = assemble(files, specs, cache)?;
-    let mut findings = check::run(&snapshot, cache);
+    let remarked = |findings: &[Finding]| findings.iter().chain(files.remarks()).cloned().collect::<Vec<_>>();
+    let snapshot = assemble(files, specs, cache).map_err(|error| remarked(error.findings()))?;
+    let mut findings = remarked(&check::run(&snapshot, cache));
     tidy(&mut findings);
     cache.turn();
     match findings.iter().any(|finding| finding.severity() == Severity::Error) {

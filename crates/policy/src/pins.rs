@@ -14,6 +14,7 @@ use callgate_text::{Digest, Json, Object};
 
 use crate::files::GateFiles;
 use crate::finding::{Finding, LoadError, Rule};
+use crate::hidden;
 
 const FOLDER: &str = "tools";
 const MAX_BYTES: usize = 16 << 20;
@@ -28,6 +29,8 @@ pub(crate) struct Pin {
     pub(crate) tools: BTreeMap<ToolName, Json>,
     pub(crate) prompts: BTreeSet<Digest>,
     pub(crate) templates: BTreeSet<Digest>,
+    /// What hides in instructions, prompts and templates.
+    pub(crate) hidden: BTreeSet<char>,
 }
 
 impl Pin {
@@ -61,9 +64,13 @@ impl Pin {
             Some(Json::String(name)) => name.parse().map_err(|error| fault(format!("`server` is {error}")))?,
             _ => return Err(fault("lacks `server`, the name of the server".to_owned())),
         };
+        let mut hidden = BTreeSet::new();
         let instructions = match document.remove("instructions") {
             None => None,
-            Some(text @ Json::String(_)) => Some(digest(&text)),
+            Some(text @ Json::String(_)) => {
+                hidden.extend(hidden::characters(&text));
+                Some(digest(&text))
+            }
             Some(_) => return Err(fault("`instructions` must be a string".to_owned())),
         };
         let mut tools = BTreeMap::new();
@@ -81,6 +88,7 @@ impl Pin {
         }
         let prompts = list(&mut document, "prompts").map_err(fault)?;
         let templates = list(&mut document, "templates").map_err(fault)?;
+        hidden.extend(prompts.iter().chain(&templates).flat_map(hidden::characters));
         if let Some((unknown, _)) = document.iter().next() {
             let shown: String = unknown.chars().take(64).flat_map(char::escape_debug).collect();
             return Err(fault(format!("unknown member `{shown}`")));
@@ -93,11 +101,21 @@ impl Pin {
             tools,
             prompts: prompts.iter().map(digest).collect(),
             templates: templates.iter().map(digest).collect(),
+            hidden,
         })
     }
 
+    /// A finding about the definition of `tool`.
+    pub(crate) fn finding(&self, tool: &ToolName, rule: Rule, message: impl Into<String>) -> Finding {
+        let finding = Finding::new(rule, Arc::clone(&self.file), message);
+        match self.place(tool) {
+            Some(span) => finding.at(&self.source, span),
+            None => finding,
+        }
+    }
+
     /// Where the definition of `tool` stands, as well as can be told without a parser that keeps places.
-    pub(crate) fn place(&self, tool: &ToolName) -> Option<Range<usize>> {
+    fn place(&self, tool: &ToolName) -> Option<Range<usize>> {
         let quoted = format!("\"{}\"", tool.tool());
         let start = self.source.match_indices("\"name\"").find_map(|(at, name)| {
             let rest = self.source.get(at + name.len()..)?;

@@ -13,8 +13,11 @@ mod check;
 mod error;
 mod express;
 mod guess;
+mod legacy;
 mod lift;
+mod names;
 mod overlay;
+mod pattern;
 mod plain;
 mod pointer;
 mod probe;
@@ -23,6 +26,7 @@ mod settle;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod unchecked;
 
 use std::collections::BTreeSet;
 
@@ -33,9 +37,11 @@ use cedar_policy::{Entity, RestrictedExpression};
 pub use error::SchemaError;
 pub use overlay::{Additional, Kind, Overlay};
 pub use probe::{Probed, probe};
+pub use unchecked::Unchecked;
 
 use self::check::Check;
 use self::express::Express;
+use self::pattern::MAX_PATTERNS;
 use self::plain::{MAX_NODES, Unfit};
 use self::pointer::At;
 use self::rough::Rough;
@@ -75,9 +81,10 @@ impl ToolType {
             Unfit::TooLarge => {
                 error(format!("its input schema, references followed, holds more than {MAX_NODES} schemas"))
             }
+            Unfit::Patterns => error(format!("its input schema has more than {MAX_PATTERNS} patterns")),
         })?;
         let record = settle::settle(name, Rough::of(&plain.schema), overlay)?;
-        let check = Check::compile(&plain, &record).map_err(error)?;
+        let check = Check::compile(plain, &record).map_err(error)?;
         Ok(Self { opaque: record.opaque(), optional: record.optional(), record, check })
     }
 
@@ -103,8 +110,8 @@ impl ToolType {
         &self.optional
     }
 
-    /// The patterns of the schema that need a backtracking engine and are therefore not enforced.
-    pub fn unchecked_patterns(&self) -> &BTreeSet<String> {
+    /// What of the tool's schema the gate does not enforce, by place.
+    pub fn unchecked(&self) -> &BTreeSet<Unchecked> {
         self.check.unchecked()
     }
 

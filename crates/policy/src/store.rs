@@ -10,7 +10,7 @@ use callgate_core::FactSpec;
 use callgate_core::seam::{Policies, Snapshot, Stale};
 
 use crate::cache::Cache;
-use crate::files::GateFiles;
+use crate::files::{Exposure, GateFiles};
 use crate::finding::{Finding, LoadError};
 use crate::load::{Loaded, load_with};
 use crate::snapshot::GateSnapshot;
@@ -22,6 +22,8 @@ pub type Monotonic = Box<dyn Fn() -> Duration + Send + Sync>;
 pub struct Store {
     dir: PathBuf,
     specs: Vec<FactSpec>,
+    /// Whether a reload, too, refuses what others can write to.
+    exposure: Exposure,
     clock: Monotonic,
     cache: Cache,
     current: ArcSwap<GateSnapshot>,
@@ -42,25 +44,28 @@ struct State {
 }
 
 impl Store {
-    /// Loads the directory; anything that cannot be read refuses to start.
+    /// Loads the directory; anything that cannot be read refuses to start. Here and at each reload, `exposure`
+    /// says whether so does what others can write to.
     ///
     /// # Errors
     /// Everything that is wrong with the directory.
-    pub fn load(dir: &Path, specs: &[FactSpec]) -> Result<Self, LoadError> {
+    pub fn load(dir: &Path, specs: &[FactSpec], exposure: Exposure) -> Result<Self, LoadError> {
         let start = std::time::Instant::now();
-        Self::load_at(dir, specs, Box::new(move || start.elapsed()))
+        Self::load_at(dir, specs, exposure, Box::new(move || start.elapsed()))
     }
 
     /// As [`Store::load`], with another clock for `stale_limit`.
     ///
     /// # Errors
     /// As [`Store::load`].
-    pub fn load_at(dir: &Path, specs: &[FactSpec], clock: Monotonic) -> Result<Self, LoadError> {
+    pub fn load_at(dir: &Path, specs: &[FactSpec], exposure: Exposure, clock: Monotonic) -> Result<Self, LoadError> {
         let cache = Cache::default();
-        let Loaded { snapshot, findings } = load_with(&GateFiles::read(dir)?, specs, &cache)?;
+        let files = GateFiles::read(dir)?.accept(exposure)?;
+        let Loaded { snapshot, findings } = load_with(&files, specs, &cache)?;
         Ok(Self {
             dir: dir.to_owned(),
             specs: specs.to_vec(),
+            exposure,
             clock,
             cache,
             current: ArcSwap::from_pointee(snapshot),
@@ -78,7 +83,8 @@ impl Store {
     pub fn reload(&self) -> Result<Arc<GateSnapshot>, LoadError> {
         // An older read must never replace a newer one.
         let _loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
-        let result = GateFiles::read(&self.dir).and_then(|files| load_with(&files, &self.specs, &self.cache));
+        let files = GateFiles::read(&self.dir).and_then(|files| files.accept(self.exposure));
+        let result = files.and_then(|files| load_with(&files, &self.specs, &self.cache));
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match result {
             Ok(Loaded { snapshot, findings }) => {

@@ -5,6 +5,7 @@
 
 mod ancestors;
 mod fault;
+mod holds;
 mod host;
 mod mailbox;
 mod path;
@@ -17,6 +18,7 @@ pub use ancestors::Ancestors;
 pub use types::value_entity_types;
 
 pub(crate) use fault::{Fault, visible};
+pub(crate) use holds::{exclude, holds};
 pub(crate) use path::Root;
 pub(crate) use place::{Place, Value, common_path};
 pub(crate) use types::ValueType;

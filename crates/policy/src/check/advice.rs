@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::Effect;
 
+use super::bounding;
 use crate::entities::Sort;
 use crate::finding::{Finding, Rule};
 use crate::policies::{Policy, Who};
@@ -12,11 +13,14 @@ use crate::snapshot::GateSnapshot;
 pub(super) fn run(snapshot: &GateSnapshot, findings: &mut Vec<Finding>) {
     for policy in &snapshot.policies {
         let parsed = &policy.parsed;
-        if parsed.effect != Effect::Permit || !parsed.is_unconditional() || parsed.annotations.approval.is_some() {
+        if parsed.effect != Effect::Permit || parsed.annotations.approval.is_some() {
             continue;
         }
-        if parsed.scope.is_open() {
+        if parsed.is_unconditional() && parsed.scope.is_open() {
             findings.push(policy.finding(Rule::UnboundedPermit, "every agent may call every tool with any arguments"));
+            continue;
+        }
+        if bounding::bounds(snapshot, policy) {
             continue;
         }
         for place in super::covered(snapshot, policy) {

@@ -4,40 +4,19 @@ use std::sync::Arc;
 
 use callgate_core::FactType;
 use cedar_policy::Effect;
-use cedar_policy::pst::{BinaryOp, Expr, Literal, SmolStr, UnaryOp, Var};
+use cedar_policy::pst::{BinaryOp, Expr, Literal, SmolStr, UnaryOp};
 
+use super::sense::Sense;
 use super::subject::{Subject, is_literal, names_identity, subject};
 use crate::finding::{Finding, Rule};
 use crate::policies::Policy;
 use crate::snapshot::GateSnapshot;
-
-/// How the truth of an expression bears on whether the policy is satisfied.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Sense {
-    /// True makes it more likely.
-    With,
-    /// True makes it less likely.
-    Against,
-    /// Either may.
-    Either,
-}
-
-impl Sense {
-    fn flipped(self) -> Self {
-        match self {
-            Self::With => Self::Against,
-            Self::Against => Self::With,
-            Self::Either => Self::Either,
-        }
-    }
-}
+use crate::truth::{Limits, truth};
 
 pub(super) fn run(snapshot: &GateSnapshot, policy: &Policy, findings: &mut Vec<Finding>) {
     let mut walk = Walk { snapshot, policy, forbids: policy.parsed.effect == Effect::Forbid, findings };
     for (condition, holds) in policy.parsed.conditions() {
-        let sense = if holds { Sense::With } else { Sense::Against };
-        walk.visit(condition, sense);
-        walk.common(condition, sense);
+        walk.visit(condition, Sense::of(holds));
     }
 }
 
@@ -67,13 +46,21 @@ impl Walk<'_> {
                 }
             }
             Expr::Like { expr, .. } => self.like(expr),
-            Expr::BinaryOp { op, left, right } => self.pair(*op, left, right, sense, closing),
+            Expr::BinaryOp { op, left, right } => self.pair(*op, left, right, sense),
             Expr::Is { expr, in_expr, .. } => {
                 self.visit(expr, Sense::Either);
-                in_expr.iter().for_each(|parent| self.visit(parent, Sense::Either));
+                if let Some(place) = in_expr {
+                    if self.lists_closed(sense) {
+                        self.equality(expr, place);
+                    }
+                    self.visit(place, Sense::Either);
+                }
             }
             Expr::IfThenElse { cond, then_expr, else_expr } => {
-                self.visit(cond, Sense::Either);
+                // Who writes `else true` has said what a call without the argument is.
+                if !(matches!(**cond, Expr::HasAttr { .. }) && truth(else_expr) == Some(true)) {
+                    self.visit(cond, sense.of_test(then_expr, else_expr));
+                }
                 self.visit(then_expr, sense);
                 self.visit(else_expr, sense);
             }
@@ -83,39 +70,7 @@ impl Walk<'_> {
         }
     }
 
-    /// `context.common` says where *all* elements of a list are. Where more truth closes, or less opens, one
-    /// element elsewhere is a way around.
-    fn common(&mut self, expr: &Arc<Expr>, sense: Sense) {
-        match &**expr {
-            Expr::UnaryOp { op: UnaryOp::Not, expr } => self.common(expr, sense.flipped()),
-            Expr::BinaryOp { op: BinaryOp::And | BinaryOp::Or, left, right } => {
-                self.common(left, sense);
-                self.common(right, sense);
-            }
-            Expr::IfThenElse { cond, then_expr, else_expr } => {
-                self.common(cond, Sense::Either);
-                self.common(then_expr, sense);
-                self.common(else_expr, sense);
-            }
-            _ => {
-                let sound = if self.forbids { Sense::Against } else { Sense::With };
-                let is_common = |expr: &Expr| match expr {
-                    Expr::GetAttr { expr, attr } if attr == "common" => {
-                        matches!(&**expr, Expr::Var(Var::Context)).then_some(true)
-                    }
-                    _ => None,
-                };
-                if sense != sound && expr.reduce(&is_common, &|a, b| a || b, false) {
-                    self.report(
-                        Rule::CommonDodged,
-                        "this holds only if all elements do, so one more element dodges it",
-                    );
-                }
-            }
-        }
-    }
-
-    fn pair(&mut self, op: BinaryOp, left: &Arc<Expr>, right: &Arc<Expr>, sense: Sense, closing: bool) {
+    fn pair(&mut self, op: BinaryOp, left: &Arc<Expr>, right: &Arc<Expr>, sense: Sense) {
         match op {
             BinaryOp::And | BinaryOp::Or => {
                 self.visit(left, sense);
@@ -126,28 +81,58 @@ impl Walk<'_> {
             BinaryOp::Offset | BinaryOp::DurationSince => {
                 self.report(Rule::Arithmetic, "datetime arithmetic can overflow")
             }
-            BinaryOp::Eq if closing => {
+            BinaryOp::Eq | BinaryOp::Contains | BinaryOp::ContainsAny | BinaryOp::ContainsAll | BinaryOp::In
+                if self.lists_closed(sense) =>
+            {
                 self.equality(left, right);
                 self.equality(right, left);
             }
-            BinaryOp::NotEq if self.forbids && sense != Sense::With => {
+            BinaryOp::NotEq if self.lists_closed(sense.flipped()) => {
                 self.equality(left, right);
                 self.equality(right, left);
             }
-            BinaryOp::Contains | BinaryOp::In if closing => self.equality(right, left),
             _ => {}
-        }
-        if op == BinaryOp::In && closing {
-            self.equality(left, right);
         }
         self.visit(left, Sense::Either);
         self.visit(right, Sense::Either);
     }
 
-    /// A forbid closes if `about` equals, or is among, `what`.
-    fn equality(&mut self, about: &Expr, what: &Expr) {
+    /// Whether what an expression of this sense names is closed by that.
+    fn lists_closed(&self, sense: Sense) -> bool {
+        if self.forbids { sense != Sense::Against } else { sense == Sense::Against }
+    }
+
+    /// The policy closes if `about` equals, or is among, `what`.
+    fn equality(&mut self, about: &Arc<Expr>, what: &Arc<Expr>) {
+        match (&**about, &**what) {
+            (Expr::IfThenElse { then_expr, else_expr, .. }, _) => {
+                self.equality(then_expr, what);
+                self.equality(else_expr, what);
+            }
+            (_, Expr::IfThenElse { then_expr, else_expr, .. }) => {
+                self.equality(about, then_expr);
+                self.equality(about, else_expr);
+            }
+            (Expr::Set(items), _) => items.iter().for_each(|item| self.equality(item, what)),
+            (Expr::Record(fields), Expr::Record(others)) => {
+                for (name, field) in fields {
+                    others.get(name).into_iter().for_each(|other| self.equality(field, other));
+                }
+            }
+            (_, Expr::Record(fields)) => {
+                for (name, field) in fields {
+                    let part = Expr::GetAttr { expr: Arc::clone(about), attr: name.as_str().into() };
+                    self.equality(&Arc::new(part), field);
+                }
+            }
+            _ => self.compared(about, what),
+        }
+    }
+
+    /// As [`Walk::equality`], of one thing with one value or list.
+    fn compared(&mut self, about: &Expr, what: &Expr) {
         match subject(about) {
-            Some(Subject::Fact(section, field)) => {
+            Some(Subject::Fact(section, field)) if self.forbids => {
                 let kind = self.snapshot.facts.kind(section, field);
                 if matches!(kind, Some(FactType::Long | FactType::Text)) {
                     let message =
@@ -155,15 +140,15 @@ impl Walk<'_> {
                     self.report(Rule::UnknownFact, message);
                 }
             }
-            Some(Subject::Argument(path)) if is_literal(what) => {
+            Some(Subject::Argument(path)) if is_literal(what) && !self.is_listed(about) => {
                 let Some(name) = path.iter().rev().find(|name| !name.is_empty()) else { return };
                 match literal_kind(what) {
-                    Some(Kind::Text) if self.is_identity(&path, name) => {
+                    Some(Kind::Text) if self.is_identity(&path, name) && self.forbids => {
                         let message = format!("forbidding single spellings of `{}` leaves all others open", clip(name));
                         self.report(Rule::DenyList, message);
                     }
-                    Some(Kind::Destination) => {
-                        let message = format!("only the named values of `{}` are forbidden", clip(name));
+                    Some(kind) if kind == Kind::Destination || self.is_identity(&path, name) => {
+                        let message = format!("only the named values of `{}` are closed", clip(name));
                         self.report(Rule::NamedDestination, message);
                     }
                     _ => {}
@@ -171,6 +156,12 @@ impl Walk<'_> {
             }
             _ => {}
         }
+    }
+
+    /// Whether the policy is a permit that says what `about` may be; then it may except some of that.
+    fn is_listed(&self, about: &Expr) -> bool {
+        let limits = || Limits::collect(self.policy.parsed.conditions());
+        !self.forbids && limits().get(&about.to_string()).is_some_and(Limits::is_bounded)
     }
 
     fn like(&mut self, about: &Expr) {
@@ -207,6 +198,7 @@ impl Walk<'_> {
     }
 }
 
+#[derive(PartialEq, Eq)]
 enum Kind {
     Text,
     Destination,

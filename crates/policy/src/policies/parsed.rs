@@ -10,6 +10,7 @@ use miette::Diagnostic;
 use super::{Annotations, Scope, split};
 use crate::explain::Conjunct;
 use crate::finding::Rule;
+use crate::truth;
 
 /// No policy may be longer.
 const MAX_BYTES: usize = 64 << 10;
@@ -22,6 +23,7 @@ pub(crate) struct Parsed {
     pub(crate) annotations: Annotations,
     pub(crate) scope: Scope,
     pub(crate) clauses: Vec<Clause>,
+    always: bool,
     /// What must hold for the policy to be satisfied, part by part.
     pub(crate) conjuncts: Vec<Conjunct>,
     /// The text without comments and layout.
@@ -106,14 +108,15 @@ impl Parsed {
             conjuncts,
             canonical: tree.to_string(),
             literals: cedar.entity_literals(),
+            always: truth::always(&clauses),
             clauses,
             cedar,
         })
     }
 
-    /// Whether it applies to everything in its scope.
+    /// Whether it applies to everything in its scope: it has no conditions, or none that could fail.
     pub(crate) fn is_unconditional(&self) -> bool {
-        self.clauses.is_empty()
+        self.always
     }
 
     /// Its conditions, each with whether it must hold (`when`) or must not (`unless`).

@@ -1,6 +1,6 @@
 //! The tool's own schema, enforced: patterns, limits, listed values, whatever the types do not say.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use callgate_core::{Code, Reason};
 use callgate_text::{Json, Object};
@@ -8,9 +8,11 @@ use jsonschema::error::ValidationErrorKind;
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 
+use super::pattern::HEAVY_PATTERN;
 use super::plain::{Plain, size};
 use super::pointer::unescape;
 use super::shape::{Form, Record};
+use super::unchecked::Unchecked;
 
 /// How many pairs of a schema and a value one call may cost.
 const MAX_WORK: usize = 16_000_000;
@@ -18,17 +20,8 @@ const MAX_WORK: usize = 16_000_000;
 /// How many pairs a call may cost that is told in detail what is wrong with it.
 const MAX_DETAIL: usize = 100_000;
 
-/// How large a compiled pattern may be that is matched against any text, in bytes.
-const LIGHT_PATTERN: usize = 1 << 15;
-
-/// How large a compiled pattern may be at all. Those above are not enforced.
-const HEAVY_PATTERN: usize = 1 << 20;
-
 /// How many bytes of text one call may hold if the schema has a heavy pattern.
 const MAX_HEAVY_TEXT: usize = 1 << 14;
-
-/// How many patterns a schema may have.
-const MAX_PATTERNS: usize = 64;
 
 /// How many reasons one call may be given.
 pub(super) const MAX_REASONS: usize = 8;
@@ -41,49 +34,25 @@ pub(super) struct Check {
     heavy: bool,
     /// Whatever has the tool's types also matches its schema.
     implied: bool,
-    unchecked: BTreeSet<String>,
-}
-
-/// What it takes to match a pattern.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Weight {
-    Light,
-    Heavy,
-    /// No linear-time engine can, or not with so little memory.
-    Impossible,
+    unchecked: BTreeSet<Unchecked>,
 }
 
 impl Check {
     /// Compiles `plain`, of which policy sees `record`; what the validator says if it cannot.
-    pub(super) fn compile(plain: &Plain, record: &Record) -> Result<Self, String> {
-        let mut weights: BTreeMap<String, Weight> = BTreeMap::new();
-        let schema = to_value(&plain.schema, &mut |pattern| {
-            let weight = match weights.get(pattern) {
-                Some(weight) => *weight,
-                None if weights.len() > MAX_PATTERNS => Weight::Impossible,
-                None => *weights.entry(pattern.to_owned()).or_insert(weigh(pattern)),
-            };
-            weight != Weight::Impossible
-        });
-        if weights.len() > MAX_PATTERNS {
-            return Err(format!("its input schema has more than {MAX_PATTERNS} patterns"));
-        }
-        let validator = compile(&schema, HEAVY_PATTERN)?;
-        let heavy = weights.values().any(|weight| *weight == Weight::Heavy);
-        let unchecked = weights.into_iter().filter(|(_, weight)| *weight == Weight::Impossible);
-        let unchecked = unchecked.map(|(pattern, _)| pattern).collect();
+    pub(super) fn compile(plain: Plain, record: &Record) -> Result<Self, String> {
+        let validator = compile(&to_value(&plain.schema), HEAVY_PATTERN)?;
         let implied = record.opaque().is_empty() && only_types(&plain.schema);
-        Ok(Self { validator, nodes: plain.nodes, heavy, implied, unchecked })
+        Ok(Self { validator, nodes: plain.nodes, heavy: plain.heavy, implied, unchecked: plain.unchecked })
     }
 
-    /// Patterns that no linear-time engine can match, and that are therefore not enforced here.
-    pub(super) fn unchecked(&self) -> &BTreeSet<String> {
+    /// What of the schema is not enforced here.
+    pub(super) fn unchecked(&self) -> &BTreeSet<Unchecked> {
         &self.unchecked
     }
 
     /// Whether the schema accepts `arguments`, asked of the validator alone.
     pub(super) fn accepts(&self, arguments: &Object) -> bool {
-        self.validator.is_valid(&members(arguments, &mut |_| true))
+        self.validator.is_valid(&members(arguments))
     }
 
     /// Why `arguments`, of the shape of `record`, do not match the schema.
@@ -105,7 +74,7 @@ impl Check {
                 "the arguments hold more text than the tool's patterns allow to check",
             )];
         }
-        let value = members(arguments, &mut |_| true);
+        let value = members(arguments);
         if self.validator.is_valid(&value) {
             return Vec::new();
         }
@@ -143,18 +112,8 @@ fn only_types(schema: &Json) -> bool {
     })
 }
 
-fn weigh(pattern: &str) -> Weight {
-    let schema = serde_json::json!({ "pattern": pattern });
-    if compile(&schema, LIGHT_PATTERN).is_ok() {
-        Weight::Light
-    } else if compile(&schema, HEAVY_PATTERN).is_ok() {
-        Weight::Heavy
-    } else {
-        Weight::Impossible
-    }
-}
-
-fn compile(schema: &Value, pattern_size: usize) -> Result<Validator, String> {
+/// A validator whose patterns are compiled to at most `pattern_size` bytes each.
+pub(super) fn compile(schema: &Value, pattern_size: usize) -> Result<Validator, String> {
     jsonschema::options()
         .with_draft(Draft::Draft202012)
         .should_validate_formats(false)
@@ -216,8 +175,8 @@ fn declared(record: &Record, pointer: &str) -> String {
     known
 }
 
-/// For the validator. A string under `pattern` for which `keep` says no is left out.
-fn to_value(json: &Json, keep: &mut dyn FnMut(&str) -> bool) -> Value {
+/// For the validator.
+fn to_value(json: &Json) -> Value {
     match json {
         Json::Null => Value::Null,
         Json::Bool(flag) => Value::Bool(*flag),
@@ -226,17 +185,11 @@ fn to_value(json: &Json, keep: &mut dyn FnMut(&str) -> bool) -> Value {
             None => Value::from(number.as_f64()),
         },
         Json::String(text) => Value::String(text.clone()),
-        Json::Array(items) => items.iter().map(|item| to_value(item, keep)).collect(),
-        Json::Object(object) => members(object, keep),
+        Json::Array(items) => items.iter().map(to_value).collect(),
+        Json::Object(object) => members(object),
     }
 }
 
-fn members(object: &Object, keep: &mut dyn FnMut(&str) -> bool) -> Value {
-    object
-        .iter()
-        .filter_map(|(name, value)| match (name, value) {
-            ("pattern", Json::String(pattern)) if !keep(pattern) => None,
-            _ => Some((name.to_owned(), to_value(value, keep))),
-        })
-        .collect()
+fn members(object: &Object) -> Value {
+    object.iter().map(|(name, value)| (name.to_owned(), to_value(value))).collect()
 }

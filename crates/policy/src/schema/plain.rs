@@ -5,23 +5,28 @@
 //! of 2020-12, nothing that we do not know, and no more than [`MAX_NODES`] schemas. What reads the copy
 //! needs no resolver and its work is bounded by its size.
 //!
-//! What the copy leaves out, the tool alone enforces: limits inside recursion, `unevaluated…`, draft 7's
-//! `dependencies`, members declared by pattern, formats that are no kind. Policy still sees every value.
+//! What the copy leaves out, the tool alone enforces, and each of it is named in [`Plain::unchecked`]: what
+//! recursion repeats, patterns that need backtracking, references that lead nowhere. Formats that are no kind
+//! are left to the tool, too, as JSON Schema takes them for remarks. Policy still sees every value.
 
 use std::collections::BTreeSet;
 
 use callgate_text::{Json, Object};
 
-use super::pointer::unescape;
+use super::legacy;
+use super::names::{MAX_PROPERTIES, strings, types};
+use super::pattern::Patterns;
+use super::pointer::{escape, resolve};
+use super::unchecked::Unchecked;
 
 /// How many schemas and listed values a copy may hold.
 pub(super) const MAX_NODES: usize = 8192;
 
-/// How many properties one object may declare.
-const MAX_PROPERTIES: usize = 512;
-
 /// How deep schemas may nest, references followed. What lies deeper counts as unconstrained.
 const MAX_DEPTH: usize = 40;
+
+/// Why a pattern is left out.
+const BACKTRACKS: &str = "no engine matches the pattern in linear time and little memory";
 
 /// Why there is no copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +35,8 @@ pub(super) enum Unfit {
     Malformed(&'static str),
     /// The schema, with its references expanded, is larger than any honest one.
     TooLarge,
+    /// It has more patterns than the gate compiles.
+    Patterns,
 }
 
 /// The copy, and how much of it there is.
@@ -37,15 +44,28 @@ pub(super) enum Unfit {
 pub(super) struct Plain {
     /// The schema; an object or a boolean.
     pub(super) schema: Json,
-    /// How many schemas and listed values it holds.
+    /// How many schemas and listed values it holds; those that are validated again count again.
     pub(super) nodes: usize,
+    /// Whether a pattern takes much memory.
+    pub(super) heavy: bool,
+    /// What narrows the arguments, and is left out of the copy.
+    pub(super) unchecked: BTreeSet<Unchecked>,
 }
 
 /// Copies `schema`, whose `#` references point into itself.
 pub(super) fn copy(schema: &Json) -> Result<Plain, Unfit> {
-    let mut copyist = Copyist { document: schema, nodes: 0, open: Vec::new() };
+    let mut copyist = Copyist {
+        document: schema,
+        nodes: 0,
+        open: Vec::new(),
+        path: Vec::new(),
+        patterns: Patterns::default(),
+        unchecked: BTreeSet::new(),
+        gaps: 0,
+    };
     let schema = copyist.schema(schema, 0)?;
-    Ok(Plain { schema, nodes: copyist.nodes })
+    let Copyist { nodes, patterns, unchecked, .. } = copyist;
+    Ok(Plain { schema, nodes, heavy: patterns.heavy(), unchecked })
 }
 
 struct Copyist<'a> {
@@ -53,6 +73,12 @@ struct Copyist<'a> {
     nodes: usize,
     /// The references that are being followed.
     open: Vec<&'a str>,
+    /// Where the schema that is being copied stands in the document.
+    path: Vec<String>,
+    patterns: Patterns,
+    unchecked: BTreeSet<Unchecked>,
+    /// How much was left out that says which members and elements of the value itself are declared.
+    gaps: usize,
 }
 
 impl<'a> Copyist<'a> {
@@ -64,39 +90,63 @@ impl<'a> Copyist<'a> {
             _ => return Err(Unfit::Malformed("a schema that is neither an object nor a boolean")),
         };
         if depth > MAX_DEPTH {
+            self.leave_out("it lies too deep");
             return Ok(Json::Bool(true));
         }
+        let (nodes, gaps) = (self.nodes, self.gaps);
         let mut copy = Object::default();
-        // Members that are declared by pattern are undeclared to policy, and so are all others then.
-        let by_pattern = keywords.contains("patternProperties");
-        for (keyword, value) in
-            keywords.iter().filter(|(keyword, _)| !(by_pattern && *keyword == "additionalProperties"))
-        {
-            self.keyword(&mut copy, keyword, value, depth + 1)?;
+        for (keyword, value) in keywords.iter() {
+            self.within(keyword, |copyist| copyist.keyword(&mut copy, keywords, keyword, value, depth + 1))?;
+        }
+        let mut parts = Vec::new();
+        if let Some(value) = keywords.get("dependencies") {
+            parts.push(self.within("dependencies", |copyist| copyist.dependencies(value, depth + 1))?);
         }
         if let Some(reference) = keywords.get("$ref") {
-            let target = self.follow(reference, depth + 1)?;
-            if copy.is_empty() {
+            let target = self.within("$ref", |copyist| copyist.follow(reference, depth + 1))?;
+            if copy.is_empty() && parts.is_empty() && !keywords.iter().any(|(keyword, _)| is_unevaluated(keyword)) {
                 return Ok(target);
             }
-            let mut all = copy.get("allOf").and_then(Json::as_array).unwrap_or_default().to_vec();
-            all.push(target);
-            copy.set("allOf", Json::Array(all));
+            parts.push(target);
         }
-        draft_4_limit(&mut copy, keywords, "minimum", "exclusiveMinimum");
-        draft_4_limit(&mut copy, keywords, "maximum", "exclusiveMaximum");
+        if !parts.is_empty() {
+            let all = copy.get("allOf").and_then(Json::as_array).unwrap_or_default();
+            copy.set("allOf", Json::Array(all.iter().cloned().chain(parts).collect()));
+        }
+        for (keyword, value) in keywords.iter().filter(|(keyword, _)| is_unevaluated(keyword)) {
+            if self.gaps > gaps {
+                // The validator would take for undeclared what is declared there.
+                self.within(keyword, |copyist| copyist.leave_out("it depends on a part that is not enforced"));
+                continue;
+            }
+            let rest = self.within(keyword, |copyist| copyist.element(value, depth + 1))?;
+            copy.set(keyword, rest);
+            // To know what was evaluated, the validator looks at all of this again.
+            self.count(self.nodes.saturating_sub(nodes).saturating_mul(2))?;
+        }
+        legacy::exclusive_limit(&mut copy, keywords, "minimum", "exclusiveMinimum");
+        legacy::exclusive_limit(&mut copy, keywords, "maximum", "exclusiveMaximum");
         if keywords.get("nullable") == Some(&Json::Bool(true)) {
-            allow_null(&mut copy);
+            legacy::allow_null(&mut copy);
         }
         Ok(Json::Object(copy))
     }
 
-    fn keyword(&mut self, copy: &mut Object, keyword: &'a str, value: &'a Json, depth: usize) -> Result<(), Unfit> {
+    fn keyword(
+        &mut self,
+        copy: &mut Object,
+        beside: &Object,
+        keyword: &'a str,
+        value: &'a Json,
+        depth: usize,
+    ) -> Result<(), Unfit> {
         let value = match keyword {
             "type" => types(value)?,
             "enum" => self.listed(value.as_array().ok_or(Unfit::Malformed("an `enum` that is not a list"))?, value)?,
             "const" => self.listed(std::slice::from_ref(value), value)?,
-            "properties" | "dependentSchemas" => self.members(value, depth)?,
+            "properties" => self.members(value, |copyist, schema| copyist.element(schema, depth))?,
+            "dependentSchemas" => self.members(value, |copyist, schema| copyist.schema(schema, depth))?,
+            "patternProperties" => self.by_pattern(value, depth)?,
             "dependentRequired" => {
                 let members =
                     value.as_object().ok_or(Unfit::Malformed("a `dependentRequired` that is not an object"))?;
@@ -106,26 +156,49 @@ impl<'a> Copyist<'a> {
                 value.clone()
             }
             "required" => match value {
-                Json::Bool(_) => return Ok(()),
+                Json::Bool(required) => {
+                    if *required {
+                        self.leave_out("only draft 3 has a `required` that is not a list of names");
+                    }
+                    return Ok(());
+                }
                 names => strings(names, "a `required` that is not a list of names")?,
             },
             "items" => match value {
                 Json::Array(items) => {
-                    copy.set("prefixItems", self.list(items, depth)?);
+                    copy.set("prefixItems", self.list(items, |copyist, item| copyist.element(item, depth))?);
                     return Ok(());
                 }
-                schema => self.schema(schema, depth)?,
+                schema => self.element(schema, depth)?,
             },
             "additionalItems" => {
                 // Beside a list of items it speaks of the rest; otherwise it says nothing.
-                copy.set("items", self.schema(value, depth)?);
+                if beside.get("items").is_some_and(|items| items.as_array().is_some()) {
+                    copy.set("items", self.element(value, depth)?);
+                }
                 return Ok(());
             }
-            "additionalProperties" | "contains" | "propertyNames" | "not" | "if" | "then" | "else" => {
-                self.schema(value, depth)?
+            "additionalProperties" => {
+                // Members by a pattern that is left out would count as additional.
+                if self.all_patterns(beside)? {
+                    self.element(value, depth)?
+                } else {
+                    self.leave_out("it depends on a part that is not enforced");
+                    return Ok(());
+                }
             }
-            "prefixItems" | "allOf" | "anyOf" | "oneOf" => match value {
-                Json::Array(schemas) if !schemas.is_empty() => self.list(schemas, depth)?,
+            "propertyNames" => self.element(value, depth)?,
+            "contains" | "not" | "if" | "then" | "else" => self.schema(value, depth)?,
+            "prefixItems" => match value {
+                Json::Array(items) if !items.is_empty() => {
+                    self.list(items, |copyist, item| copyist.element(item, depth))?
+                }
+                _ => return Err(Unfit::Malformed("a `prefixItems` that is not a list of schemas")),
+            },
+            "allOf" | "anyOf" | "oneOf" => match value {
+                Json::Array(schemas) if !schemas.is_empty() => {
+                    self.list(schemas, |copyist, schema| copyist.schema(schema, depth))?
+                }
                 _ => return Err(Unfit::Malformed("an `allOf`, `anyOf` or `oneOf` that is not a list of schemas")),
             },
             "minLength" | "maxLength" | "minItems" | "maxItems" | "minProperties" | "maxProperties" | "minContains"
@@ -142,10 +215,27 @@ impl<'a> Copyist<'a> {
                 Json::Bool(_) => value.clone(),
                 _ => return Err(Unfit::Malformed("a `uniqueItems` that is not a boolean")),
             },
-            "pattern" | "format" => match value {
-                Json::String(_) => value.clone(),
-                _ => return Err(Unfit::Malformed("a `pattern` or `format` that is not a string")),
+            "pattern" => match value {
+                Json::String(pattern) if self.patterns.enforces(pattern)? => value.clone(),
+                Json::String(_) => {
+                    self.leave_out(BACKTRACKS);
+                    return Ok(());
+                }
+                _ => return Err(Unfit::Malformed("a `pattern` that is not a string")),
             },
+            "format" => match value {
+                Json::String(_) => value.clone(),
+                _ => return Err(Unfit::Malformed("a `format` that is not a string")),
+            },
+            "$dynamicRef" | "$recursiveRef" => {
+                self.leave_out("what it refers to depends on the way there");
+                self.gaps += 1;
+                return Ok(());
+            }
+            "disallow" | "extends" | "divisibleBy" => {
+                self.leave_out("only draft 3 has this keyword");
+                return Ok(());
+            }
             _ => return Ok(()),
         };
         copy.set(keyword, value);
@@ -155,30 +245,110 @@ impl<'a> Copyist<'a> {
     /// What a reference stands for. One that leads outside, nowhere or back says nothing.
     fn follow(&mut self, reference: &'a Json, depth: usize) -> Result<Json, Unfit> {
         let reference = reference.as_str().ok_or(Unfit::Malformed("a `$ref` that is not a string"))?;
-        let target = reference.strip_prefix('#').and_then(|pointer| resolve(self.document, pointer));
-        match target {
-            Some(target) if !self.open.contains(&reference) => {
+        let found = reference.strip_prefix('#').and_then(|pointer| resolve(self.document, pointer));
+        let fault = match found {
+            Some((target, path)) if !self.open.contains(&reference) => {
                 self.open.push(reference);
+                let here = std::mem::replace(&mut self.path, path);
                 let copy = self.schema(target, depth);
+                self.path = here;
                 self.open.pop();
-                copy
+                return copy;
             }
-            _ => Ok(Json::Bool(true)),
-        }
+            Some(_) => "it leads back to where it came from",
+            None => "it leads out of the definition",
+        };
+        self.leave_out(fault);
+        self.gaps += 1;
+        Ok(Json::Bool(true))
     }
 
-    fn members(&mut self, value: &'a Json, depth: usize) -> Result<Json, Unfit> {
+    /// Draft 7's `dependencies`, as a schema of the two keywords that took its place.
+    fn dependencies(&mut self, value: &'a Json, depth: usize) -> Result<Json, Unfit> {
+        let members = value.as_object().ok_or(Unfit::Malformed("`dependencies` that are not an object"))?;
+        let (mut required, mut schemas) = (Object::default(), Object::default());
+        for (name, dependency) in members.iter() {
+            match dependency {
+                Json::Array(_) => {
+                    required.set(name, strings(dependency, "`dependencies` that are not lists of names")?);
+                }
+                schema => schemas.set(name, self.within(name, |copyist| copyist.schema(schema, depth))?),
+            }
+        }
+        Ok(Json::object([("dependentRequired", required), ("dependentSchemas", schemas)]))
+    }
+
+    /// Members that are declared by pattern, those apart whose pattern is not enforced.
+    fn by_pattern(&mut self, value: &'a Json, depth: usize) -> Result<Json, Unfit> {
+        let members = value.as_object().ok_or(Unfit::Malformed("`patternProperties` that are not an object"))?;
+        let mut copy = Object::default();
+        for (pattern, schema) in members.iter() {
+            if self.patterns.enforces(pattern)? {
+                copy.set(pattern, self.within(pattern, |copyist| copyist.element(schema, depth))?);
+            } else {
+                self.within(pattern, |copyist| copyist.leave_out(BACKTRACKS));
+                self.gaps += 1;
+            }
+        }
+        Ok(Json::Object(copy))
+    }
+
+    /// Whether all members that are declared by pattern are in the copy.
+    fn all_patterns(&mut self, keywords: &Object) -> Result<bool, Unfit> {
+        let patterns = keywords.get("patternProperties").and_then(Json::as_object);
+        for (pattern, _) in patterns.into_iter().flat_map(Object::iter) {
+            if !self.patterns.enforces(pattern)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn members(
+        &mut self,
+        value: &'a Json,
+        mut copy: impl FnMut(&mut Self, &'a Json) -> Result<Json, Unfit>,
+    ) -> Result<Json, Unfit> {
         let members = value.as_object().ok_or(Unfit::Malformed("`properties` that are not an object"))?;
         if members.len() > MAX_PROPERTIES {
             return Err(Unfit::TooLarge);
         }
-        let copies: Result<Object, Unfit> =
-            members.iter().map(|(name, schema)| Ok((name.to_owned(), self.schema(schema, depth)?))).collect();
-        copies.map(Json::Object)
+        let copies = members.iter().map(|(name, schema)| {
+            let schema = self.within(name, |copyist| copy(copyist, schema))?;
+            Ok((name.to_owned(), schema))
+        });
+        copies.collect::<Result<Object, Unfit>>().map(Json::Object)
     }
 
-    fn list(&mut self, schemas: &'a [Json], depth: usize) -> Result<Json, Unfit> {
-        schemas.iter().map(|schema| self.schema(schema, depth)).collect::<Result<_, _>>().map(Json::Array)
+    fn list(
+        &mut self,
+        schemas: &'a [Json],
+        mut copy: impl FnMut(&mut Self, &'a Json) -> Result<Json, Unfit>,
+    ) -> Result<Json, Unfit> {
+        let copies = schemas.iter().enumerate();
+        let copies = copies.map(|(index, schema)| self.within(&index.to_string(), |copyist| copy(copyist, schema)));
+        copies.collect::<Result<_, _>>().map(Json::Array)
+    }
+
+    /// The schema of members or elements: what it leaves out hides none beside them.
+    fn element(&mut self, schema: &'a Json, depth: usize) -> Result<Json, Unfit> {
+        let gaps = self.gaps;
+        let copy = self.schema(schema, depth);
+        self.gaps = gaps;
+        copy
+    }
+
+    /// Runs `copy` one step further down.
+    fn within<T>(&mut self, token: &str, copy: impl FnOnce(&mut Self) -> T) -> T {
+        self.path.push(escape(token));
+        let result = copy(self);
+        self.path.pop();
+        result
+    }
+
+    /// Notes that what stands here is not in the copy.
+    fn leave_out(&mut self, why: &'static str) {
+        self.unchecked.insert(Unchecked::new(&self.path, why));
     }
 
     fn listed(&mut self, values: &[Json], whole: &Json) -> Result<Json, Unfit> {
@@ -201,124 +371,7 @@ pub(super) fn size(value: &Json) -> usize {
     }
 }
 
-/// The value at an RFC 6901 pointer in a URI fragment.
-fn resolve<'a>(document: &'a Json, pointer: &str) -> Option<&'a Json> {
-    let pointer = percent_decode(pointer)?;
-    if pointer.is_empty() {
-        return Some(document);
-    }
-    pointer.strip_prefix('/')?.split('/').try_fold(document, |value, token| {
-        let token = unescape(token);
-        match value {
-            Json::Object(members) => members.get(&token),
-            Json::Array(items) => items.get(token.parse::<usize>().ok()?),
-            _ => None,
-        }
-    })
-}
-
-fn percent_decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        let mut digit = || rest.next().and_then(|byte| char::from(byte).to_digit(16));
-        bytes.push(if byte == b'%' { u8::try_from(digit()? * 16 + digit()?).ok()? } else { byte });
-    }
-    String::from_utf8(bytes).ok()
-}
-
-fn types(value: &Json) -> Result<Json, Unfit> {
-    const TYPES: &[&str] = &["null", "boolean", "integer", "number", "string", "array", "object"];
-    let known = |name: &Json| name.as_str().is_some_and(|name| TYPES.contains(&name));
-    let valid = match value {
-        Json::Array(names) => !names.is_empty() && names.iter().all(known),
-        name => known(name),
-    };
-    if valid { Ok(once(value)) } else { Err(Unfit::Malformed("a `type` that JSON Schema does not have")) }
-}
-
-fn strings(value: &Json, fault: &'static str) -> Result<Json, Unfit> {
-    let names = value.as_array().ok_or(Unfit::Malformed(fault))?;
-    if names.len() > MAX_PROPERTIES {
-        return Err(Unfit::TooLarge);
-    }
-    if names.iter().all(|name| name.as_str().is_some()) { Ok(once(value)) } else { Err(Unfit::Malformed(fault)) }
-}
-
-/// A list of names with each name once.
-fn once(value: &Json) -> Json {
-    let mut seen = BTreeSet::new();
-    match value {
-        Json::Array(names) => Json::Array(names.iter().filter(|name| seen.insert(name.as_str())).cloned().collect()),
-        name => name.clone(),
-    }
-}
-
-/// Draft 4 wrote an exclusive limit as `"minimum": 0, "exclusiveMinimum": true`.
-fn draft_4_limit(copy: &mut Object, keywords: &Object, limit: &str, exclusive: &str) {
-    if let (Some(Json::Bool(true)), Some(Json::Number(number))) = (keywords.get(exclusive), keywords.get(limit)) {
-        copy.set(exclusive, Json::Number(number.clone()));
-    }
-}
-
-/// OpenAPI's `nullable` beside a `type`.
-fn allow_null(copy: &mut Object) {
-    let mut types = match copy.get("type") {
-        Some(Json::Array(types)) => types.clone(),
-        Some(name) => vec![name.clone()],
-        None => return,
-    };
-    if !types.iter().any(|name| name.as_str() == Some("null")) {
-        types.push(Json::from("null"));
-    }
-    copy.set("type", Json::Array(types));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn copied(schema: &str) -> Result<String, Unfit> {
-        let schema = Json::parse(schema.as_bytes()).expect("JSON");
-        copy(&schema).map(|plain| String::from_utf8(plain.schema.canonical()).expect("UTF-8"))
-    }
-
-    #[test]
-    fn references_are_expanded_and_recursion_is_cut() {
-        let text = r##"{"$defs":{"a/b":{"type":"string"},"t":{"properties":{"next":{"$ref":"#/$defs/t"}}}},
-            "properties":{"x":{"$ref":"#/$defs/a~1b","title":"X"},"y":{"$ref":"#/%24defs/a~1b","minLength":1},"t":{"$ref":"#/$defs/t"},
-            "out":{"$ref":"https://evil.example/"},"gone":{"$ref":"#/nowhere"},"self":{"$ref":"#"}}}"##;
-        let plain = copied(text).expect("fits");
-        assert!(plain.contains(r#""x":{"type":"string"}"#), "{plain}");
-        assert!(plain.contains(r#""y":{"allOf":[{"type":"string"}],"minLength":1}"#), "{plain}");
-        assert!(plain.contains(r#""t":{"properties":{"next":true}}"#), "{plain}");
-        assert!(plain.contains(r#""out":true"#) && plain.contains(r#""gone":true"#), "{plain}");
-        assert!(!plain.contains("$"), "{plain}");
-    }
-
-    #[test]
-    fn older_drafts_are_rewritten() {
-        for (old, new) in [
-            (
-                r#"{"items":[{"type":"string"}],"additionalItems":false}"#,
-                r#"{"items":false,"prefixItems":[{"type":"string"}]}"#,
-            ),
-            (r#"{"minimum":0,"exclusiveMinimum":true}"#, r#"{"exclusiveMinimum":0,"minimum":0}"#),
-            (r#"{"type":"string","nullable":true,"example":1}"#, r#"{"type":["string","null"]}"#),
-        ] {
-            assert_eq!(copied(old).as_deref(), Ok(new));
-        }
-    }
-
-    #[test]
-    fn bombs_do_not_go_off() {
-        let mut defs: Vec<_> = (0..40)
-            .map(|n| format!(r##""a{n}":{{"anyOf":[{{"$ref":"#/$defs/a{0}"}},{{"$ref":"#/$defs/a{0}"}}]}}"##, n + 1))
-            .collect();
-        defs.push(r#""a40":{"type":"string"}"#.to_owned());
-        let bomb = format!(r##"{{"$defs":{{{}}},"properties":{{"x":{{"$ref":"#/$defs/a0"}}}}}}"##, defs.join(","));
-        assert_eq!(copied(&bomb), Err(Unfit::TooLarge));
-        let wide: Vec<_> = (0..600).map(|n| format!(r#""p{n}":true"#)).collect();
-        assert_eq!(copied(&format!(r#"{{"properties":{{{}}}}}"#, wide.join(","))), Err(Unfit::TooLarge));
-    }
+/// Whether a keyword speaks of what no other declares.
+fn is_unevaluated(keyword: &str) -> bool {
+    matches!(keyword, "unevaluatedProperties" | "unevaluatedItems")
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use callgate_text::Json;
+
 /// A place among the arguments of one call; written out only if there is something to say about it.
 ///
 /// Shown as `files/0/path`, which with a slash in front is an RFC 6901 pointer.
@@ -42,8 +44,38 @@ pub(super) fn unescape(token: &str) -> String {
     token.replace("~1", "/").replace("~0", "~")
 }
 
-fn escape(name: &str) -> String {
+/// The token that stands for a name.
+pub(super) fn escape(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
+}
+
+/// The value at an RFC 6901 pointer in a URI fragment, and the tokens on the way.
+pub(super) fn resolve<'a>(document: &'a Json, pointer: &str) -> Option<(&'a Json, Vec<String>)> {
+    let pointer = percent_decode(pointer)?;
+    if pointer.is_empty() {
+        return Some((document, Vec::new()));
+    }
+    let mut path = Vec::new();
+    let found = pointer.strip_prefix('/')?.split('/').try_fold(document, |value, token| {
+        path.push(token.to_owned());
+        let token = unescape(token);
+        match value {
+            Json::Object(members) => members.get(&token),
+            Json::Array(items) => items.get(token.parse::<usize>().ok()?),
+            _ => None,
+        }
+    })?;
+    Some((found, path))
+}
+
+fn percent_decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        let mut digit = || rest.next().and_then(|byte| char::from(byte).to_digit(16));
+        bytes.push(if byte == b'%' { u8::try_from(digit()? * 16 + digit()?).ok()? } else { byte });
+    }
+    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]

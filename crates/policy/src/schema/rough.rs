@@ -143,7 +143,9 @@ fn list(schema: &Json) -> RoughForm {
 fn record(schema: &Json) -> RoughForm {
     let required: Vec<&str> =
         schema.get("required").and_then(Json::as_array).unwrap_or_default().iter().filter_map(Json::as_str).collect();
-    let open = schema.get("additionalProperties") != Some(&Json::Bool(false));
+    // Members that are declared by pattern are undeclared to policy.
+    let open =
+        schema.get("additionalProperties") != Some(&Json::Bool(false)) || schema.get("patternProperties").is_some();
     let mut members: BTreeMap<String, Member> = BTreeMap::new();
     if let Some(properties) = schema.get("properties").and_then(Json::as_object) {
         for (name, property) in properties.iter() {

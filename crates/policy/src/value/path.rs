@@ -68,7 +68,7 @@ pub(super) fn common<'a>(a: &'a str, b: &str) -> Option<&'a str> {
 }
 
 /// Whether a normal form is another, or inside of it.
-fn within(path: &str, ancestor: &str) -> bool {
+pub(super) fn within(path: &str, ancestor: &str) -> bool {
     match path.strip_prefix(ancestor) {
         Some(rest) => rest.is_empty() || rest.starts_with('/') || ancestor == "/",
         None => false,

@@ -44,6 +44,7 @@ fn a_misnamed_file_is_not_dropped_in_silence() {
     for name in [
         "policies/forbid.ceder",
         "policies/forbid",
+        "policies/x.cedar.bak",
         "tools/x.toml",
         "tests/x.cedar",
         "forbid.cedar",
@@ -54,6 +55,62 @@ fn a_misnamed_file_is_not_dropped_in_silence() {
         std::fs::write(dir.path().join(name), "x").unwrap();
         assert_eq!(refused(dir.path()), Rule::UnexpectedFile, "{name}");
     }
+}
+
+/// What is said of a directory in which `name` was written.
+fn remarks(name: &str) -> Vec<(Rule, String)> {
+    let dir = world();
+    let path = dir.path().join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, "x").unwrap();
+    let files = GateFiles::read(dir.path()).expect("read");
+    let loaded = callgate_policy::load(&files, crate::support::FACTS).expect("loaded");
+    assert_eq!(files.remarks().len(), loaded.findings.len(), "check shows what reading found");
+    files.remarks().iter().map(|remark| (remark.rule, remark.to_string())).collect()
+}
+
+#[test]
+fn what_looks_like_configuration_and_is_not_loaded_is_shown() {
+    for (name, expected) in [
+        ("policies/.x.cedar", "policies/.x.cedar: is hidden, and therefore not loaded"),
+        ("tools/.x.json", "tools/.x.json: is hidden, and therefore not loaded"),
+        ("policies/x.cedar.md", "policies/x.cedar.md: is taken for a remark, and not loaded"),
+        ("policy/x.cedar", "policy: is not loaded; the gate reads `policies`"),
+        ("Policies/x.cedar", "Policies: is not loaded; the gate reads `policies`"),
+        (".policies/x.cedar", ".policies: is not loaded; the gate reads `policies`"),
+        ("tool/x.json", "tool: is not loaded; the gate reads `tools`"),
+        ("enities.toml", "enities.toml: is not loaded; the gate reads `entities.toml`"),
+        ("callgate.yaml", "callgate.yaml: is not loaded; the gate reads `callgate.toml`"),
+        (".x.cedar", ".x.cedar: holds policies that are not loaded; the gate reads those in policies/"),
+        ("rules/x.cedar", "rules: holds policies that are not loaded; the gate reads those in policies/"),
+        ("agents.yaml", "agents.yaml: is not loaded"),
+    ] {
+        assert_eq!(remarks(name), [(Rule::NotLoaded, expected.to_owned())], "{name}");
+    }
+    for silent in [
+        "README.md",
+        "LICENSE",
+        ".git/config",
+        ".gitignore",
+        "policies/README.md",
+        "policies/.gitkeep",
+        "policies/x.cedar~",
+        "policies/.x.cedar.swp",
+        "policies/#x.cedar#",
+        ".#callgate.toml",
+        "entities.toml~",
+    ] {
+        assert_eq!(remarks(silent), [], "{silent}");
+    }
+}
+
+#[test]
+fn a_typo_in_a_name_is_shown_beside_what_it_breaks() {
+    let dir = world();
+    std::fs::rename(dir.path().join("tools"), dir.path().join("tool")).unwrap();
+    let error =
+        callgate_policy::load(&GateFiles::read(dir.path()).unwrap(), crate::support::FACTS).expect_err("refused");
+    assert!(error.findings().iter().any(|finding| finding.rule == Rule::NotLoaded && &*finding.file == "tool"));
 }
 
 #[test]

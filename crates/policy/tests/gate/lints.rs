@@ -115,6 +115,42 @@ fn contradictions_are_refused() {
 }
 
 #[test]
+fn no_value_lies_in_two_places_apart() {
+    let write = |condition: &str| {
+        format!("permit (principal in Blueprint::\"finance\", action == Action::\"fs.write\", resource) {condition};")
+    };
+    for impossible in [
+        "when { context.input.path in Path::\"/a\" && context.input.path in Path::\"/b\" }",
+        "when { context.input.path in Path::\"/a\" } when { context.input.path in [Path::\"/b\", Path::\"/c\"] }",
+        "when { context.input.path == Path::\"/a/x\" && context.input.path in Path::\"/b\" }",
+        "when { [Path::\"/a\", Path::\"/b\"].contains(context.input.path) && context.input.path in Path::\"/c\" }",
+        "when { context.input.path in Path::\"/a/b\" } unless { context.input.path in Path::\"/a\" }",
+        "when { context.input.path in Path::\"/a\" && context.input.path is Path in Path::\"/ab\" }",
+        "when { context.input.path in Path::\"/a\" && context.env.night && !context.env.night }",
+        "when { principal in Blueprint::\"support\" && context.input.path in Path::\"/a\" }",
+        "when { principal in Blueprint::\"finance\" } unless { principal in Blueprint::\"staff\" }",
+        "when { principal == Agent::\"s1\" }",
+    ] {
+        assert!(refused(&write(impossible)).contains(&Rule::Impossible), "{impossible}");
+    }
+    for possible in [
+        "when { context.input.path in Path::\"/a\" && context.input.path in Path::\"/a/b\" }",
+        "when { context.input.path in Path::\"/a\" || context.input.path in Path::\"/b\" }",
+        "when { context.input.path in [Path::\"/a\", Path::\"/b\"] && context.input.path in Path::\"/b/c\" }",
+        "when { context.input.path in Path::\"/a\" } unless { context.input.path in Path::\"/a/b\" }",
+        "when { principal in Blueprint::\"finance-eu\" && context.input.path in Path::\"/a\" }",
+        "when { principal in Blueprint::\"staff\" && context.input.path in Path::\"/a\" }",
+        "when { principal == Agent::\"f2\" && context.input.path in Path::\"/a\" } unless { principal in Blueprint::\"support\" }",
+    ] {
+        assert_eq!(refused(&write(possible)), [], "{possible}");
+    }
+    let mail = "permit (principal, action == Action::\"mail.send\", resource) when { context.common.to in Domain::\"a.com\" && context.common.to in Domain::\"b.com\" };";
+    assert_eq!(refused(mail), [], "of an empty list, all elements are everywhere");
+    let apart = "permit (principal in Blueprint::\"support\", action, resource) when { principal in Blueprint::\"staff\" && context.env.night };";
+    assert_eq!(refused(apart), []);
+}
+
+#[test]
 fn advice_does_not_keep_a_gate_from_loading() {
     for (policies, expected) in [
         ("permit (principal, action, resource);", vec![Rule::UnboundedPermit]),
@@ -125,7 +161,7 @@ fn advice_does_not_keep_a_gate_from_loading() {
         ("@approval(\"oncall\") @quorum(\"2\") permit (principal in Blueprint::\"finance\", action == Action::\"bank.pay\", resource);", vec![Rule::NoApprovers]),
         (
             "forbid (principal, action == Action::\"mail.send\", resource) when { context.input.to.contains(Mailbox::\"eve@evil.example\") };",
-            vec![],
+            vec![Rule::NamedDestination],
         ),
         (
             "permit (principal in Blueprint::\"staff\", action == Action::\"bank.balance\", resource);
@@ -206,27 +242,4 @@ fn a_policy_cannot_exhaust_the_stack() {
     let gate = crate::support::gate(&pay(&chain(100)));
     let verdict = crate::support::decide(&gate, "s1", "bank.pay", r#"{"amount": 1, "recipient": "y"}"#);
     assert_eq!(crate::support::brief(&verdict), "allow permitted");
-}
-
-#[test]
-fn what_all_elements_have_in_common_closes_nothing() {
-    let head = "(principal, action == Action::\"mail.send\", resource)";
-    let here = "context.common.to in Domain::\"company.com\"";
-    for dodged in [
-        format!("forbid {head} when {{ {here} }};"),
-        format!("forbid {head} unless {{ !({here}) }};"),
-        format!("forbid {head} when {{ context.env.night && {here} }};"),
-        format!("permit {head} unless {{ {here} }};"),
-        format!("permit {head} when {{ !({here}) }};"),
-    ] {
-        assert!(refused(&dodged).contains(&Rule::CommonDodged), "{dodged}");
-    }
-    for sound in [
-        format!("forbid {head} unless {{ {here} }};"),
-        format!("forbid {head} when {{ !({here}) }};"),
-        format!("@id(\"a\") permit {head} when {{ {here} }};"),
-        format!("@id(\"a\") permit {head} when {{ context.env.night || {here} }};"),
-    ] {
-        assert!(try_gate(&sound).is_ok(), "{sound}: {:?}", try_gate(&sound).err());
-    }
 }

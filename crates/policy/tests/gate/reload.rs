@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use callgate_core::judge;
 use callgate_core::seam::{Policies, Stale};
-use callgate_policy::{Rule, Store};
+use callgate_policy::{Exposure, Rule, Store};
 
 use crate::support::{FACTS, brief, call, facts};
 
@@ -23,7 +23,7 @@ impl World {
         let seconds = Arc::new(AtomicU64::new(1000));
         let clock = Arc::clone(&seconds);
         let clock = Box::new(move || Duration::from_secs(clock.load(Ordering::SeqCst)));
-        let store = Store::load_at(dir.path(), FACTS, clock).unwrap();
+        let store = Store::load_at(dir.path(), FACTS, Exposure::Refuse, clock).unwrap();
         Self { dir, store, seconds }
     }
 

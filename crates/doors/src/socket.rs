@@ -25,7 +25,8 @@
 //! **Nobody starves.** Each agent has a lane ([`Limits::lane`]): a bounded amount of work under way,
 //! whatever the number of its connections. A request weighs one unit for each 16 KiB, so a flood of
 //! small calls and a few huge ones cost the others the same. Readers that stall are cut, so are
-//! connections that do not greet, and a panic ends one request.
+//! connections that do not greet; these wait in a room of their own, where the oldest gives way to the newest, so
+//! that connecting without greeting keeps nobody out. A panic ends one request.
 
 mod client;
 mod connection;
@@ -33,6 +34,7 @@ mod lanes;
 mod link;
 mod listen;
 mod operate;
+mod places;
 mod server;
 mod wire;
 
@@ -75,10 +77,12 @@ pub trait Operator: Send + Sync {
 /// What one server allows. Every bound holds against a peer that does its worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections altogether.
+    /// Connections that have yet to greet; beyond that, the oldest gives way to the newest.
+    pub greeting: usize,
+    /// The same of one user.
+    pub greeting_per_uid: usize,
+    /// Connections that have greeted. The last quarter is for agents that have none yet.
     pub connections: usize,
-    /// Connections of one user.
-    pub connections_per_uid: usize,
     /// Connections of one agent, counted once it has greeted.
     pub connections_per_agent: usize,
     /// Requests under way on one connection, answers that wait to be read included.
@@ -102,8 +106,9 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            greeting: 512,
+            greeting_per_uid: 256,
             connections: 1024,
-            connections_per_uid: 256,
             connections_per_agent: 64,
             in_flight: 64,
             lane: 64,

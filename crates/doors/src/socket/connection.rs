@@ -17,6 +17,7 @@ use crate::outbox::{Outbox, outbox};
 
 use super::lanes::{Lanes, Taken};
 use super::operate::operate;
+use super::places::{Arrival, NoSeat};
 use super::{Limits, PROTOCOL, Peer, Services, wire};
 
 /// What all connections share.
@@ -25,6 +26,14 @@ pub(super) struct Shared {
     pub(super) limits: Limits,
     pub(super) lanes: Lanes,
     pub(super) own_uid: u32,
+}
+
+impl Shared {
+    /// Root and the gate's own user could do all that the operator can with a debugger; nobody else may ask. A
+    /// connection with a token speaks for an agent, whoever runs it.
+    pub(super) fn is_operator(&self, peer: &Peer, token: Option<&str>) -> bool {
+        (peer.uid == 0 || peer.uid == self.own_uid) && token.is_none()
+    }
 }
 
 /// From this size on, a message is parsed where it holds up nobody else.
@@ -45,7 +54,7 @@ impl Connection {
         Self { shared, stream, peer, halted }
     }
 
-    pub(super) async fn run(self) {
+    pub(super) async fn run(self, arrival: Arrival) {
         let Self { shared, stream, peer, mut halted } = self;
         let (reader, writer) = stream.into_split();
         let (outbox, drain) = outbox(UNWRITTEN);
@@ -58,7 +67,7 @@ impl Connection {
             biased;
             _ = halted.wait_for(|halted| *halted) => {}
             () = writer_gone(session.outbox.clone()) => {}
-            () = session.serve() => {}
+            () = session.serve(arrival) => {}
         }
         // Once every place is free, every request is done and its answer written or undeliverable.
         let _ = in_flight.acquire_many(most).await;
@@ -81,17 +90,27 @@ struct Session {
 }
 
 impl Session {
-    async fn serve(&mut self) {
+    async fn serve(&mut self, mut arrival: Arrival) {
         let patience = self.shared.limits.hello;
-        let Ok(Some((Frame::Line(hello), _))) = timeout(patience, self.next()).await else { return };
+        let hello = tokio::select! {
+            biased;
+            hello = timeout(patience, self.next()) => hello,
+            () = arrival.shown_out() => return,
+        };
+        let Ok(Some((Frame::Line(hello), _))) = hello else { return };
         let Some(token) = greeting(&hello) else {
             return self.refuse("the first line must be a greeting of protocol 1").await;
         };
         self.token = token.map(Into::into);
         let lane = self.shared.lanes.of(&self.caller(), &self.peer);
-        let Some(_place) = lane.connect() else {
-            return self.refuse("this agent has too many connections").await;
+        let operator = self.shared.is_operator(&self.peer, self.token.as_deref());
+        let _seat = match arrival.sit(&lane, operator) {
+            Ok(seat) => seat,
+            Err(NoSeat::Caller) => return self.refuse("this agent has too many connections").await,
+            // Hung up: the client tries again for as long as its patience lasts.
+            Err(NoSeat::Gate) => return,
         };
+        drop(lane);
         let hello = Json::object([("hello", Json::object([("protocol", Json::integer(PROTOCOL))]))]);
         if self.outbox.send(hello.canonical()).await.is_err() {
             return;

@@ -26,6 +26,7 @@ pub(super) struct Lane {
     /// One message beyond the small size at a time, from its first byte to its answer.
     bulk: Arc<Semaphore>,
     connections: Arc<Semaphore>,
+    most_connections: usize,
     units: u32,
 }
 
@@ -67,6 +68,7 @@ impl Lanes {
             work: Arc::new(Semaphore::new(usize::try_from(self.units).unwrap_or(1))),
             bulk: Arc::new(Semaphore::new(1)),
             connections: Arc::new(Semaphore::new(self.connections)),
+            most_connections: self.connections,
             units: self.units,
         });
         table.insert(owner, Arc::downgrade(&lane));
@@ -86,6 +88,11 @@ impl Lane {
     pub(super) async fn enter_bulk(self: Arc<Self>) -> Option<Taken> {
         let permit = self.bulk.clone().acquire_owned().await.ok()?;
         Some(Taken { _permit: permit, _lane: self })
+    }
+
+    /// Whether this agent has no connection yet.
+    pub(super) fn is_unconnected(&self) -> bool {
+        self.connections.available_permits() == self.most_connections
     }
 
     /// A place for one more connection, if there is one.

@@ -1,6 +1,6 @@
 //! From a request on the socket to an operation of the gate.
 
-use callgate_core::{CallFault, Caller, Code, Reason};
+use callgate_core::{CallFault, Code, Reason};
 use callgate_text::Json;
 
 use super::connection::Request;
@@ -35,24 +35,21 @@ pub(super) async fn operate(request: &Request, op: &str, body: Json) -> Result<J
             let texts = wire::texts_from_json(body).map_err(malformed)?;
             gate.observe(&caller, &texts).await.map(wire::observed_to_json)
         }
-        other => operator(request, &caller, other, &body).await,
+        other => operator(request, other, &body).await,
     }
 }
 
-/// Root and the gate's own user could do all this with a debugger; nobody else may ask. A connection
-/// with a token speaks for an agent, whoever runs it.
-async fn operator(request: &Request, _: &Caller, op: &str, body: &Json) -> Result<Json, Reason> {
+async fn operator(request: &Request, op: &str, body: &Json) -> Result<Json, Reason> {
     trusted(request)?;
     let done = request.shared.services.operator.operate(&request.peer, op, body).await;
     done.map_err(|why| Reason::new(Code::Internal, why))
 }
 
 fn trusted(request: &Request) -> Result<(), Reason> {
-    let own = request.peer.uid == 0 || request.peer.uid == request.shared.own_uid;
-    if !own || request.token.is_some() {
-        return Err(Reason::new(Code::NotPermitted, "only the gate's own user may ask this, without a token"));
+    if request.shared.is_operator(&request.peer, request.token.as_deref()) {
+        return Ok(());
     }
-    Ok(())
+    Err(Reason::new(Code::NotPermitted, "only the gate's own user may ask this, without a token"))
 }
 
 fn malformed(why: Malformed) -> Reason {

@@ -41,6 +41,7 @@ pub(super) fn request_from_json(body: Json) -> Result<Result<Request, CallFault>
     if let Some(fault) = body.text("fault")? {
         body.end()?;
         let fault: String = fault.chars().filter(|c| !c.is_control()).take(LONGEST_FAULT).collect();
+        let fault = callgate_text::reveal(&fault).map_or(fault, |revealed| revealed.text);
         return Ok(Err(CallFault::Reported(fault)));
     }
     let tool = body.text("tool")?.ok_or("`tool` is missing")?;

@@ -70,32 +70,6 @@ async fn malformed_requests_are_answered_and_harm_nobody() {
 }
 
 #[tokio::test]
-async fn connections_are_bounded_by_user_and_by_agent() {
-    let rig = Rig::with(Limits { connections_per_agent: 2, connections_per_uid: 5, ..Limits::default() });
-    let mut held = Vec::new();
-    for _ in 0..2 {
-        let mut raw = rig.raw().await;
-        raw.greet("agent-1").await;
-        held.push(raw);
-    }
-    let mut third = rig.raw().await;
-    third.say(br#"{"hello":{"protocol":1,"token":"agent-1"}}"#).await;
-    assert!(third.hear().await.unwrap().contains("too many connections"));
-    assert_eq!(third.hear().await, None);
-    for agent in ["agent-2", "agent-3", "agent-4"] {
-        let mut raw = rig.raw().await;
-        raw.greet(agent).await;
-        held.push(raw);
-    }
-    let mut raw = rig.raw().await;
-    raw.say(br#"{"hello":{"protocol":1,"token":"agent-5"}}"#).await;
-    assert_eq!(raw.hear().await, None);
-    held.pop();
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    rig.raw().await.greet("agent-5").await;
-}
-
-#[tokio::test]
 async fn messages_are_bounded_in_size_and_time() {
     let limits = Limits { message: 300_000, small: 1000, frame: Duration::from_millis(300), ..Limits::default() };
     let rig = Rig::with(limits);

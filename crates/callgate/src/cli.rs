@@ -90,7 +90,8 @@ pub(crate) enum Command {
         /// A file made by `callgate agent token`. Without it, the user's uid must be mapped to an agent.
         #[arg(long, value_name = "FILE")]
         credential: Option<PathBuf>,
-        /// How long a tool may take before the call is answered as timed out, in seconds.
+        /// How long the server may leave a request without an answer and without progress, in seconds; then it is
+        /// answered as timed out, and cancelled. 600 unless told.
         #[arg(long, value_name = "SECONDS")]
         timeout: Option<u64>,
         #[command(flatten)]

@@ -1,5 +1,8 @@
 //! A tool call, immutable once parsed.
 
+use std::fmt;
+use std::str::FromStr;
+
 use callgate_text::{Digest, Json, JsonError, Object};
 
 use crate::{AgentId, NameError, SessionId, ToolName};
@@ -53,8 +56,51 @@ pub struct Request {
     pub members: Object,
     /// The digest of the bytes that will be sent on.
     pub original: Digest,
-    /// The digest of the tool definition that the server offers now, where the door has seen it.
-    pub offered: Option<Digest>,
+    /// What the server offers by the tool's name now, where the door looks at that.
+    pub offered: Option<Offered>,
+}
+
+/// What a server offers by a tool's name, as the door itself saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offered {
+    /// One definition, by the digest of its canonical form.
+    Definition(Digest),
+    /// Nothing.
+    Nothing,
+    /// Definitions that contradict each other, or that change faster than one can be decided.
+    Unsettled,
+    /// Its list could not be had.
+    Unlisted,
+}
+
+impl fmt::Display for Offered {
+    /// The digest, or `nothing`, `unsettled`, `unlisted`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Definition(digest) => digest.fmt(f),
+            Self::Nothing => f.write_str("nothing"),
+            Self::Unsettled => f.write_str("unsettled"),
+            Self::Unlisted => f.write_str("unlisted"),
+        }
+    }
+}
+
+/// A text that is no [`Offered`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("neither a digest nor `nothing`, `unsettled` or `unlisted`")]
+pub struct NotOffered;
+
+impl FromStr for Offered {
+    type Err = NotOffered;
+
+    fn from_str(text: &str) -> Result<Self, NotOffered> {
+        match text {
+            "nothing" => Ok(Self::Nothing),
+            "unsettled" => Ok(Self::Unsettled),
+            "unlisted" => Ok(Self::Unlisted),
+            digest => digest.parse().map(Self::Definition).map_err(|_| NotOffered),
+        }
+    }
 }
 
 /// Why bytes are not a call.
@@ -155,9 +201,9 @@ impl Call {
         &self.request.members
     }
 
-    /// The digest of the definition that the server offers now.
-    pub fn offered(&self) -> Option<&Digest> {
-        self.request.offered.as_ref()
+    /// What the server offers by this tool's name now.
+    pub fn offered(&self) -> Option<Offered> {
+        self.request.offered
     }
 
     /// The digest of the canonical form.

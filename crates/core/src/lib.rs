@@ -17,7 +17,7 @@ pub mod seam;
 mod timestamp;
 mod verdict;
 
-pub use call::{Call, CallFault, Caller, Posture, Request};
+pub use call::{Call, CallFault, Caller, NotOffered, Offered, Posture, Request};
 pub use fact::{Fact, FactSpec, FactType, Facts};
 pub use gate::{Answer, Completion, Gate, Outcome, Receipt};
 pub use judge::{Evaluation, Near, Satisfied, judge};

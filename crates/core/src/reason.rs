@@ -40,6 +40,8 @@ codes! {
     UnknownTool = "unknown_tool",
     /// The server now offers another definition than the pinned one. Review it with `callgate tool diff`.
     ToolChanged = "tool_changed",
+    /// The server could not be asked what it offers, so nothing is known to be as pinned. The next call asks again.
+    ServerUnavailable = "server_unavailable",
     /// The arguments do not match the pinned schema, or parsers could read them differently.
     InvalidArguments = "invalid_arguments",
     /// No policy permits this call. The nearest permit is named.

@@ -20,7 +20,7 @@
 //! | `instructions` in the answer to `initialize` | taken out unless they stand as `Shown` |
 //! | text in results, errors, notifications and requests of the server | goes through `observe` |
 //! | `tasks/*` | passes for tasks that came from this door's own calls |
-//! | `ping`, `logging/setLevel`, the lists, known notifications | pass undecided |
+//! | `ping`, `logging/setLevel`, the lists, known notifications | pass undecided, with nothing but what the protocol gives them |
 //! | any other request | is refused with −32601 |
 //! | any other notification, answers to no question | are dropped and counted |
 //!
@@ -30,8 +30,7 @@
 //! client asked.
 //!
 //! The door lists the server's tools itself and binds each call to the definition that the server
-//! offers now. A tool that the server does not offer, or offers in two forms, is bound to a digest that
-//! no definition has.
+//! offers now ([`callgate_core::Offered`]).
 
 mod actions;
 mod anomalies;
@@ -41,11 +40,13 @@ mod client_side;
 mod completions;
 mod decided;
 mod ended;
+mod handles;
 mod inflight;
 mod inspect;
 mod limits;
 mod listing;
 mod message;
+mod overdue;
 mod own;
 mod pin;
 mod pin_diff;
@@ -54,7 +55,7 @@ mod replies;
 mod server_side;
 mod session;
 mod stdio;
-mod tasks;
+mod undecided;
 
 pub use anomalies::Anomalies;
 pub use ended::{Cause, Ended};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use callgate_core::seam::{Offer, Snapshot, Standing};
-use callgate_core::{AgentId, Call, Code, Evaluation, Facts, Reason, Satisfied, ServerName, ToolName};
+use callgate_core::{AgentId, Call, Code, Evaluation, Facts, Offered, Reason, Satisfied, ServerName, ToolName};
 use callgate_text::{Digest, Json};
 use cedar_policy::{Authorizer, Context, Effect, Entities, EntityUid, Request};
 
@@ -124,10 +124,9 @@ impl GateSnapshot {
             return refuse(Code::UnknownTool, format!("no pinned tool is called {}", call.tool()));
         };
         if let (Some(pinned), Some(offered)) = (&action.pinned, call.offered())
-            && pinned != offered
+            && let Some((code, what)) = unlike_pinned(pinned, offered)
         {
-            let message = format!("the server offers another definition of {} than the pinned one", call.tool());
-            return refuse(Code::ToolChanged, message);
+            return refuse(code, format!("{what} {}", call.tool()));
         }
         if let Some(missing) = facts.missing(self.facts.specs()) {
             let message = format!("the declared fact {} was not established", missing.path);
@@ -251,5 +250,18 @@ impl Snapshot for GateSnapshot {
 
     fn standing(&self, agent: &AgentId, server: &ServerName, offers: &[Offer]) -> Vec<Standing> {
         crate::standing::standing(self, agent, server, offers)
+    }
+}
+
+/// What keeps the server's offer from being the pinned tool, as a sentence that the tool's name ends.
+fn unlike_pinned(pinned: &Digest, offered: Offered) -> Option<(Code, &'static str)> {
+    match offered {
+        Offered::Definition(definition) if definition == *pinned => None,
+        Offered::Definition(_) => {
+            Some((Code::ToolChanged, "the server now has another definition than the pinned one of"))
+        }
+        Offered::Nothing => Some((Code::ToolChanged, "the server no longer offers")),
+        Offered::Unsettled => Some((Code::ToolChanged, "the server has more than one definition of")),
+        Offered::Unlisted => Some((Code::ServerUnavailable, "the server could not be asked whether it still offers")),
     }
 }

@@ -11,6 +11,7 @@ use callgate_core::seam::Snapshot;
 use callgate_doors::socket::{Access, Limits, Listening, Server, Services};
 use callgate_text::Json;
 use notify::{RecursiveMode, Watcher};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -22,6 +23,9 @@ use crate::place::State;
 
 /// How long the gate directory must be quiet before a change is taken.
 const QUIET: Duration = Duration::from_millis(500);
+
+/// Descriptors for all connections of the socket and the files of the log.
+const DESCRIPTORS: u64 = 4096;
 
 /// How often the directory is looked at in any case: notifications can be lost.
 const LOOK: Duration = Duration::from_secs(60);
@@ -40,6 +44,7 @@ pub(crate) async fn run(
     let assembly = Arc::new(Assembly::open(&place.gate, &state)?);
     started(&assembly).await?;
 
+    raise_descriptor_limit();
     let listening = Listening::bind(state.socket(), Access::Everyone)?;
     print_start(output, &assembly, &state);
     let services = Services {
@@ -61,6 +66,19 @@ pub(crate) async fn run(
     assembly.note(Kind::Stop, Vec::new()).await;
     assembly.log.stop().context("the log could not be closed in order")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Every connection is a descriptor, and the customary soft limit of 1024 is less than the socket may hold. What the
+/// system does not give is no error: then connections that have not greeted give way earlier.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let enough = limit.maximum.map_or(DESCRIPTORS, |maximum| maximum.min(DESCRIPTORS));
+    if limit.current.is_some_and(|current| current < enough) {
+        let raised = Rlimit { current: Some(enough), maximum: limit.maximum };
+        if let Err(error) = setrlimit(Resource::Nofile, raised) {
+            tracing::warn!("the limit of open files stays as it is: {error}");
+        }
+    }
 }
 
 /// The gate's first records. If they cannot be kept, no decision could be: the gate does not start.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use callgate_core::Offered;
 use callgate_core::seam::OfferKind;
 use callgate_text::{Digest, Json};
 
@@ -23,7 +24,7 @@ const MOST_SEEN: usize = 40_000;
 
 /// What is offered by one name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Offered {
+pub(super) enum Seen {
     /// One definition.
     Once {
         /// The digest of its canonical form.
@@ -47,14 +48,8 @@ struct State {
     stale: bool,
     /// Somebody reads the list: what is known is of before.
     listing: bool,
-    items: BTreeMap<String, Offered>,
+    items: BTreeMap<String, Seen>,
     failures: u64,
-}
-
-/// The digest to which a call is bound whose tool the server does not offer, or not in one form: no
-/// definition has it, so no pin matches.
-pub(super) fn unlike_any(why: &str) -> Digest {
-    Digest::of_parts(&[b"callgate: no definition: ", why.as_bytes()])
 }
 
 impl Catalog {
@@ -90,6 +85,7 @@ impl Catalog {
     /// Lists anew if that is due. Whatever goes wrong leaves nothing known, and the list due.
     pub(super) async fn refresh(&self, kind: OfferKind, own: &Own, to_server: &Outbox, limits: &Limits) {
         let Some(shelf) = self.shelf(kind) else { return };
+        let patience = limits.call.map_or(limits.listing, |call| call.min(limits.listing));
         let failures = shelf.state().failures;
         // First the lock, then the look: while somebody lists, what is known is not what is offered.
         let _one_at_a_time = shelf.refresh.lock().await;
@@ -105,33 +101,36 @@ impl Catalog {
         }
         let mut attempt = Attempt { shelf, listed: None };
         let (method, member) = (method(kind), member(kind));
-        match own.list(to_server, method, member, limits.listing).await {
+        match own.list(to_server, method, member, patience).await {
             Ok(items) => attempt.listed = Some(read(kind, &items)),
             Err(why) => tracing::warn!(method, why, "the server's list cannot be had; its calls are denied"),
         }
     }
 
     /// What is offered by this name, as far as is known.
-    pub(super) fn offered(&self, kind: OfferKind, name: &str) -> Option<Offered> {
+    pub(super) fn offered(&self, kind: OfferKind, name: &str) -> Option<Seen> {
         self.shelf(kind)?.state().items.get(name).cloned()
     }
 
-    /// The digest to bind a call of this tool to.
-    pub(super) fn tool(&self, name: &str) -> Digest {
-        match self.offered(OfferKind::Tool, name) {
-            None => unlike_any("not offered"),
-            Some(Offered::Twice) => unlike_any("offered twice"),
-            Some(Offered::Once { digest, .. }) => digest,
+    /// What to bind a call of this tool to.
+    pub(super) fn tool(&self, name: &str) -> Offered {
+        let state = self.tools.state();
+        match state.items.get(name) {
+            Some(Seen::Once { digest, .. }) => Offered::Definition(*digest),
+            Some(Seen::Twice) => Offered::Unsettled,
+            None if state.stale => Offered::Unlisted,
+            None => Offered::Nothing,
         }
     }
 
-    /// Whether the tool is still offered as `digest`, and no change was announced.
-    pub(super) fn stands(&self, name: &str, digest: Digest) -> bool {
+    /// Whether a decision about a tool that was offered like this still holds: nothing known contradicts it, and
+    /// no change was announced. One that was made although the list could not be had stands on no definition.
+    pub(super) fn stands(&self, name: &str, offered: Offered) -> bool {
         let due = {
             let state = self.tools.state();
             state.stale || state.listing
         };
-        !due && self.tool(name) == digest
+        offered == Offered::Unlisted || !due && self.tool(name) == offered
     }
 
     fn shelf(&self, kind: OfferKind) -> Option<&Shelf> {
@@ -146,7 +145,7 @@ impl Catalog {
 /// An attempt to list; one that is abandoned counts as failed.
 struct Attempt<'a> {
     shelf: &'a Shelf,
-    listed: Option<BTreeMap<String, Offered>>,
+    listed: Option<BTreeMap<String, Seen>>,
 }
 
 impl Drop for Attempt<'_> {
@@ -170,16 +169,16 @@ impl Shelf {
     }
 }
 
-fn read(kind: OfferKind, items: &[Json]) -> BTreeMap<String, Offered> {
+fn read(kind: OfferKind, items: &[Json]) -> BTreeMap<String, Seen> {
     let mut read = BTreeMap::new();
     for item in items {
         let Some(name) = item.get("name").and_then(Json::as_str) else { continue };
         let digest = Digest::of(&item.canonical());
         let definition = (kind == OfferKind::Prompt).then(|| item.clone());
-        let offered = Offered::Once { digest, definition };
+        let seen = Seen::Once { digest, definition };
         match read.get(name) {
-            Some(before) if *before != offered => read.insert(name.to_owned(), Offered::Twice),
-            _ => read.insert(name.to_owned(), offered),
+            Some(before) if *before != seen => read.insert(name.to_owned(), Seen::Twice),
+            _ => read.insert(name.to_owned(), seen),
         };
     }
     read

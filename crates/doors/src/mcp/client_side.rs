@@ -12,9 +12,9 @@ use crate::outbox::Gone;
 use super::actions::{self, Action, Method, TOLD_BY_CLIENT, TaskMethod};
 use super::decided::{self, Question, Turns};
 use super::inflight::{Asked, Cancelled};
-use super::replies::{self, DENIED, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR};
+use super::replies::{self, DENIED, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR};
 use super::session::{Session, Stage};
-use super::{Fault, Id, Message, Refused, Shape};
+use super::{Fault, Id, Message, Refused, Shape, undecided};
 
 /// Requests that wait until the server has answered `initialize`.
 const MOST_HELD: usize = 64;
@@ -107,7 +107,7 @@ async fn refused(session: &Arc<Session>, line: Refused, turns: &mut Turns) -> Re
                 Fault::Envelope(what) => CallFault::Shape(what),
             };
             let asked = Asked::Decided { action: Action::Call, task: false };
-            decide(session, id, asked, Action::Call, Vec::new(), Err(fault), turns).await
+            decide(session, id, asked, Action::Call, (Vec::new(), None), Err(fault), turns).await
         }
         id => {
             let code = match (&line.fault, &id) {
@@ -139,27 +139,40 @@ async fn request(
     if !session.phase.is_ready() && known != Method::Initialize && method != "ping" {
         return refuse(INVALID_REQUEST, "the session is not initialised").await;
     }
-    match known {
-        Method::Initialize if !session.phase.ask() => {
-            refuse(INVALID_REQUEST, "the session was initialised before").await
-        }
-        Method::Initialize => session.pass(message, &id, Asked::Initialize).await,
-        Method::Plain => session.pass(message, &id, Asked::Plain).await,
-        Method::List(kind) => session.pass(message, &id, Asked::List(kind)).await,
-        Method::Task(method) => {
-            if method != TaskMethod::List && !session.tasks.knows(message.params()) {
-                return refuse(DENIED, "no call of this session made this task").await;
-            }
-            session.pass(message, &id, Asked::Task(method)).await
-        }
+    let asked = match known {
+        Method::Initialize => Asked::Initialize,
+        Method::Plain => Asked::Plain,
+        Method::List(kind) => Asked::List(kind),
+        Method::Task(method) => Asked::Task(method),
         Method::Decided(action) => {
             let original = Digest::of(&message.bytes);
             let call = actions::read(action, &message.json, &session.server, session.session.as_ref(), original);
             let task = message.params().is_some_and(|params| params.contains("task"));
             let asked = Asked::Decided { action, task };
-            decide(session, id, asked, action, message.bytes, call, turns).await
+            let token = message.progress_token();
+            return decide(session, id, asked, action, (message.bytes, token), call, turns).await;
         }
+    };
+    let message = match undecided::from_client(message, method) {
+        Ok(message) => message,
+        Err(why) => {
+            session.counters.withheld();
+            return refuse(INVALID_PARAMS, why).await;
+        }
+    };
+    match &asked {
+        Asked::Task(task) if *task != TaskMethod::List && !session.tasks.knows_task(message.params()) => {
+            return refuse(DENIED, "no call of this session made this task").await;
+        }
+        Asked::List(_) | Asked::Task(_) if !session.cursors.knows_cursor(message.params()) => {
+            return refuse(INVALID_PARAMS, "the server gave no such cursor in this session").await;
+        }
+        Asked::Initialize if !session.phase.ask() => {
+            return refuse(INVALID_REQUEST, "the session was initialised before").await;
+        }
+        _ => {}
     }
+    session.pass(message, &id, asked).await
 }
 
 async fn decide(
@@ -167,11 +180,11 @@ async fn decide(
     id: Id,
     asked: Asked,
     action: Action,
-    bytes: Vec<u8>,
+    (bytes, token): (Vec<u8>, Option<Json>),
     call: Result<callgate_core::Request, CallFault>,
     turns: &mut Turns,
 ) -> Result<(), Gone> {
-    let serial = match session.asked.begin(&id, asked.clone()) {
+    let serial = match session.asked.begin(&id, asked.clone(), token) {
         Ok(serial) => serial,
         Err(busy) => return session.refuse_busy(&id, busy).await,
     };
@@ -184,6 +197,11 @@ async fn decide(
 async fn notification(session: &Arc<Session>, message: Message, method: &str) {
     if !TOLD_BY_CLIENT.contains(&method) {
         return session.counters.unknown_notifications();
+    }
+    let Ok(message) = undecided::from_client(message, method) else { return session.counters.withheld() };
+    // Progress and the state of a task are told to who asked for them: of calls that the server made.
+    if method == "notifications/tasks/status" && !session.tasks_back.knows_task(message.params()) {
+        return session.counters.stray_answers();
     }
     if method == "notifications/cancelled" {
         let Some(id) = cancelled_id(&message) else { return session.counters.stray_answers() };
@@ -223,7 +241,7 @@ async fn response(session: &Arc<Session>, message: Message, id: Option<Id>, dige
     let outcome = outcome(&message);
     let known = match (&entry.asked, message.json.get("result")) {
         (Asked::Decided { task: true, .. }, Some(result)) => {
-            session.tasks_back.learn(result);
+            session.tasks_back.learn_task(result);
             None
         }
         (Asked::Task(TaskMethod::List), Some(result)) => session.tasks_back.only_known(result),

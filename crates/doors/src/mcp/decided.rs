@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use callgate_core::seam::{Offer, OfferKind, Standing};
-use callgate_core::{CallFault, Code, Outcome, Reason, Request};
+use callgate_core::{CallFault, Code, Offered, Outcome, Reason, Request};
 use callgate_text::Json;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -11,7 +11,7 @@ use crate::Ruling;
 
 use super::Id;
 use super::actions::Action;
-use super::catalog::{Offered, unlike_any};
+use super::catalog::Seen;
 use super::inflight::{Asked, Released};
 use super::replies;
 use super::session::Session;
@@ -33,7 +33,7 @@ pub(super) struct Question {
 
 /// Decides a request of the client; forwards it in its turn or answers it.
 pub(super) async fn from_client(session: Arc<Session>, question: Question, mut turn: Turn) {
-    let Question { id, serial, asked, action, bytes, call, room } = question;
+    let Question { id, serial, asked, action, bytes, call, room: _room } = question;
     let ruling = ruled(&session, action, call).await;
     let Some(released) = released(&ruling) else {
         if session.asked.refuse(&id, serial) {
@@ -45,28 +45,12 @@ pub(super) async fn from_client(session: Arc<Session>, question: Question, mut t
     if !session.asked.release(&id, serial, released.clone()) {
         return session.report(Some(released), Outcome::NotRun, None).await;
     }
-    if session.to_server.send(bytes).await.is_err() {
-        if let Some(entry) = session.asked.expire(&id, serial) {
-            let answer = replies::unanswered(&entry.asked, &id, Some(&released), "the server is gone");
-            let _ = session.to_client.send(answer).await;
-            session.report(Some(released), Outcome::NotRun, None).await;
-        }
-        return;
-    }
-    drop((turn, room));
-    expire(&session, &id, serial).await;
-}
-
-/// Gives up on the server once the call took too long, if there is a limit.
-async fn expire(session: &Session, id: &Id, serial: u64) {
-    let Some(limit) = session.limits.call else { return };
-    tokio::select! {
-        () = tokio::time::sleep(limit) => {}
-        () = session.ended() => return,
-    }
-    if let Some(entry) = session.asked.expire(id, serial) {
-        session.give_up(id, entry, "the server did not answer in time").await;
-        let _ = session.to_server.send(replies::cancelled(id, "timeout")).await;
+    if session.to_server.send(bytes).await.is_err()
+        && let Some(entry) = session.asked.expire(&id, serial)
+    {
+        let answer = replies::unanswered(&entry.asked, &id, Some(&released), "the server is gone");
+        let _ = session.to_client.send(answer).await;
+        session.report(Some(released), Outcome::NotRun, None).await;
     }
 }
 
@@ -116,7 +100,7 @@ async fn ruled_call(session: &Session, request: Request) -> Ruling {
         }
         session.report(released(&ruling), Outcome::NotRun, None).await;
     }
-    session.gate.decide(Ok(Request { offered: Some(unlike_any("ever changing")), ..request })).await
+    session.gate.decide(Ok(Request { offered: Some(Offered::Unsettled), ..request })).await
 }
 
 /// Why the prompt may not be fetched whatever policy says: what the server offers by this name is not
@@ -128,8 +112,8 @@ async fn quarantined(session: &Session, request: &Request) -> Option<Reason> {
     let Some(name) = name else { return Some(Reason::new(Code::InvalidArguments, "the prompt is not named")) };
     let definition = match session.catalog.offered(OfferKind::Prompt, name) {
         None => return changed("the server does not offer this prompt"),
-        Some(Offered::Twice) => return changed("the server offers this prompt in two forms"),
-        Some(Offered::Once { definition, .. }) => definition?,
+        Some(Seen::Twice) => return changed("the server offers this prompt in two forms"),
+        Some(Seen::Once { definition, .. }) => definition?,
     };
     let offers = vec![Offer { kind: OfferKind::Prompt, definition }];
     match session.gate.standing(session.server.clone(), offers).await.as_deref() {

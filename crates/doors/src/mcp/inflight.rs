@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use callgate_core::seam::OfferKind;
+use callgate_text::Json;
+use tokio::time::Instant;
 
 use super::Id;
 use super::actions::{Action, TaskMethod};
@@ -37,6 +40,11 @@ pub(super) struct Entry {
     stage: Stage,
     /// Tells this request from a later one with the same id.
     serial: u64,
+    /// By which the server tells of progress.
+    token: Option<Json>,
+    sent: Instant,
+    /// The last sign of life.
+    alive: Instant,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +90,9 @@ struct Table {
     shut: bool,
 }
 
+/// Progress buys time, but not more than this many times the limit in all.
+const MOST_EXTENSIONS: u32 = 6;
+
 /// How many ids are remembered as given up.
 const MOST_GIVEN_UP: usize = 1024;
 
@@ -91,16 +102,16 @@ impl InFlight {
     }
 
     /// Enters a request that still has to be decided.
-    pub(super) fn begin(&self, id: &Id, asked: Asked) -> Result<u64, Busy> {
-        self.enter(id, asked, Stage::Undecided)
+    pub(super) fn begin(&self, id: &Id, asked: Asked, token: Option<Json>) -> Result<u64, Busy> {
+        self.enter(id, asked, token, Stage::Undecided)
     }
 
     /// Enters a request that is about to be sent on.
-    pub(super) fn send(&self, id: &Id, asked: Asked) -> Result<u64, Busy> {
-        self.enter(id, asked, Stage::Sent)
+    pub(super) fn send(&self, id: &Id, asked: Asked, token: Option<Json>) -> Result<u64, Busy> {
+        self.enter(id, asked, token, Stage::Sent)
     }
 
-    fn enter(&self, id: &Id, asked: Asked, stage: Stage) -> Result<u64, Busy> {
+    fn enter(&self, id: &Id, asked: Asked, token: Option<Json>, stage: Stage) -> Result<u64, Busy> {
         let mut table = self.table();
         if table.entries.contains_key(id) || table.given_up.contains(id) {
             return Err(Busy::Repeated);
@@ -110,7 +121,9 @@ impl InFlight {
         }
         table.serial = table.serial.wrapping_add(1);
         let serial = table.serial;
-        table.entries.insert(id.clone(), Entry { asked, released: None, stage, serial });
+        let now = Instant::now();
+        let entry = Entry { asked, released: None, stage, serial, token, sent: now, alive: now };
+        table.entries.insert(id.clone(), entry);
         Ok(serial)
     }
 
@@ -122,6 +135,8 @@ impl InFlight {
             Some(entry) if entry.stage == Stage::Undecided && !shut => {
                 entry.stage = Stage::Sent;
                 entry.released = Some(released);
+                entry.sent = Instant::now();
+                entry.alive = entry.sent;
                 true
             }
             Some(_) => {
@@ -173,6 +188,27 @@ impl InFlight {
         let mut table = self.table();
         table.entries.get(id).filter(|entry| entry.serial == serial && entry.stage == Stage::Sent)?;
         table.give_up(id)
+    }
+
+    /// The server tells of progress with what was asked under this token.
+    pub(super) fn progressed(&self, token: &Json) {
+        let now = Instant::now();
+        for entry in self.table().entries.values_mut().filter(|entry| entry.token.as_ref() == Some(token)) {
+            entry.alive = now;
+        }
+    }
+
+    /// Gives up on everything that was sent on and shows no sign of life for `limit`.
+    pub(super) fn overdue(&self, limit: Duration) -> Vec<(Id, Entry)> {
+        let mut table = self.table();
+        let now = Instant::now();
+        let is_overdue = |entry: &Entry| {
+            let silent = now.duration_since(entry.alive) >= limit;
+            entry.stage == Stage::Sent && (silent || now.duration_since(entry.sent) >= limit * MOST_EXTENSIONS)
+        };
+        let overdue = table.entries.iter().filter(|(_, entry)| is_overdue(entry));
+        let ids: Vec<Id> = overdue.map(|(id, _)| id.clone()).collect();
+        ids.into_iter().filter_map(|id| table.give_up(&id).map(|entry| (id, entry))).collect()
     }
 
     /// Takes everything that was sent on and not answered.

@@ -9,6 +9,7 @@ use callgate_text::{Json, Object};
 use crate::Operations;
 
 use super::Message;
+use super::message::MEMBERS;
 
 /// Shows every text in `value` to the gate; what comes back if a text was changed.
 ///
@@ -47,11 +48,35 @@ pub(super) async fn inspected(gate: &dyn Operations, message: Message, member: &
     })
 }
 
-/// As [`inspected`] for `params`, leaving the tokens alone by which the two sides correlate messages.
+/// As [`inspected`] for what stands beside the members of JSON-RPC.
+///
+/// # Errors
+/// As [`inspect`].
+pub(super) async fn inspected_beside(gate: &dyn Operations, message: Message) -> Result<Message, Reason> {
+    let beside = message.json.iter().filter(|(key, _)| !MEMBERS.contains(key));
+    let beside: Vec<(String, Json)> = beside.map(|(key, value)| (key.to_owned(), value.clone())).collect();
+    if beside.is_empty() {
+        return Ok(message);
+    }
+    let keys: Vec<String> = beside.iter().map(|(key, _)| key.clone()).collect();
+    let Some(Json::Object(seen)) = inspect(gate, &Json::Object(beside.into_iter().collect())).await? else {
+        return Ok(message);
+    };
+    // In their order, so that each new key belongs to its old one.
+    let renamed = keys.iter().zip(seen.iter()).any(|(key, (seen, _))| key != seen);
+    if renamed {
+        return Err(Reason::new(Code::ResultWithheld, "a member beside the result has hidden characters in its name"));
+    }
+    Ok(seen.iter().fold(message, |message, (key, value)| message.with(key, value.clone())))
+}
+
+/// As [`inspected`] for `params` and what stands beside them, leaving the tokens alone by which the two sides
+/// correlate messages.
 ///
 /// # Errors
 /// As [`inspect`].
 pub(super) async fn inspected_params(gate: &dyn Operations, message: Message) -> Result<Message, Reason> {
+    let message = inspected_beside(gate, message).await?;
     let Some(mut params) = message.params().cloned() else { return Ok(message) };
     let tokens = ["progressToken", "requestId"].map(|key| (key, params.remove(key)));
     match inspect(gate, &Json::Object(params)).await? {

@@ -15,9 +15,10 @@ pub struct Limits {
     pub undecided: u32,
     /// Bytes that wait to be read by the client, and by the server. One message may be longer.
     pub unread: u32,
-    /// How long the server may take to answer a decided request; `None` is for ever.
+    /// How long the server may leave a request without an answer and without a sign of progress; with progress six
+    /// times as long. `None` is for ever.
     pub call: Option<Duration>,
-    /// How long the server may take to list what it offers.
+    /// How long the server may take to list what it offers, and never longer than `call`.
     pub listing: Duration,
     /// How long the server may take to end once its input is closed, and again once it is told to.
     pub grace: Duration,
@@ -33,7 +34,7 @@ impl Default for Limits {
             in_flight: 256,
             undecided: 16 << 20,
             unread: 16 << 20,
-            call: None,
+            call: Some(Duration::from_secs(600)),
             listing: Duration::from_secs(30),
             grace: Duration::from_secs(3),
             flush: Duration::from_secs(5),

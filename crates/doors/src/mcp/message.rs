@@ -108,10 +108,12 @@ pub struct Refused {
     pub id: Option<Id>,
     /// The method that it seems to have.
     pub method: Option<String>,
+    /// The requests that it seems to answer, if it is a batch.
+    pub batched: Vec<Id>,
 }
 
-/// The members of JSON-RPC 2.0. Others pass; another spelling of these does not.
-const MEMBERS: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
+/// The members of JSON-RPC 2.0. Another spelling of these makes no message.
+pub(super) const MEMBERS: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
 
 impl Message {
     /// Reads one line of at most `limit` bytes.
@@ -141,6 +143,11 @@ impl Message {
     /// The member `params`, which is an object if it is there.
     pub fn params(&self) -> Option<&Object> {
         self.json.get("params").and_then(Json::as_object)
+    }
+
+    /// The token by which the other side may tell of progress.
+    pub(super) fn progress_token(&self) -> Option<Json> {
+        self.params()?.get("_meta")?.get("progressToken").cloned()
     }
 
     /// The same message with another value for one member, in canonical form.
@@ -245,12 +252,19 @@ impl Refused {
         reason = "what it finds is only used to refuse; `Lenient` errs on a key twice"
     )]
     fn seen(fault: Fault, line: &[u8]) -> Self {
+        let batch: Vec<Lenient<'_>> = match fault {
+            Fault::Batch => serde_json::from_slice(line).unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        let answers = batch.iter().filter(|seen| seen.method.is_none());
+        let batched = answers.filter_map(|seen| Id::from_literal(seen.id?.get().as_bytes())).collect();
         let is_object = line.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
         let lenient: Option<Lenient<'_>> = is_object.then(|| serde_json::from_slice(line).ok()).flatten();
         Self {
             fault,
             id: lenient.as_ref().and_then(|seen| Id::from_literal(seen.id?.get().as_bytes())),
             method: lenient.and_then(|seen| seen.method).map(Cow::into_owned),
+            batched,
         }
     }
 
@@ -264,6 +278,7 @@ impl Refused {
                 Ok(Json::String(method)) => Some(method),
                 _ => None,
             }),
+            batched: Vec::new(),
         }
     }
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use callgate_core::{ServerName, SessionId};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -17,10 +16,11 @@ use super::anomalies::Counters;
 use super::catalog::Catalog;
 use super::child::Child;
 use super::completions::Completions;
+use super::handles::Handles;
 use super::inflight::InFlight;
+use super::overdue;
 use super::own::Own;
 use super::session::{Phase, Room, Session};
-use super::tasks::Tasks;
 use super::{Cause, Ended, Limits, client_side, server_side};
 
 /// What to relay.
@@ -125,18 +125,20 @@ where
         asked_back: InFlight::new(limits.in_flight),
         own,
         catalog: Catalog::default(),
-        tasks: Tasks::default(),
-        tasks_back: Tasks::default(),
+        tasks: Handles::default(),
+        tasks_back: Handles::default(),
+        cursors: Handles::default(),
         counters: Counters::default(),
         phase: Phase::new(),
         room: Room::new(limits.undecided),
         room_back: Room::new(limits.undecided),
-        over: watch::Sender::new(false),
     });
     let mut client_writing = Task(tokio::spawn(client_drain.run(output, None)));
     let _server_writing = Task(tokio::spawn(server_drain.run(server_input, None)));
     let mut listening = Task(tokio::spawn(client_side::run(session.clone(), input)));
     let mut hearing = Task(tokio::spawn(server_side::run(session.clone(), server_output)));
+
+    let _reminding = Task(tokio::spawn(overdue::run(session.clone())));
 
     let cause = tokio::select! {
         biased;
@@ -169,7 +171,6 @@ where
         let _ = timeout(limits.flush, &mut client_writing.0).await;
     }
     session.completions.finish(limits.flush).await;
-    let _ = session.over.send(true);
     Ended { cause, server, unanswered, anomalies: session.counters.read() }
 }
 

@@ -16,6 +16,7 @@ pub(super) const UNANSWERED: i64 = -32000;
 pub(super) const PARSE_ERROR: i64 = -32700;
 pub(super) const INVALID_REQUEST: i64 = -32600;
 pub(super) const METHOD_NOT_FOUND: i64 = -32601;
+pub(super) const INVALID_PARAMS: i64 = -32602;
 
 /// Where a result names the decision behind it.
 const DECISION: &str = "dev.callgate/decision";

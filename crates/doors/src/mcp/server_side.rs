@@ -14,12 +14,12 @@ use super::actions::{self, Method, TOLD_BY_SERVER, TaskMethod};
 use super::client_side::{cancelled_id, outcome};
 use super::decided::{self, Question, Turns};
 use super::inflight::{Asked, Busy, Cancelled};
-use super::inspect::{inspect, inspected, inspected_params};
+use super::inspect::{inspect, inspected, inspected_beside, inspected_params};
 use super::listing::filtered;
 use super::message::is_variant;
 use super::replies::{self, DENIED, INVALID_REQUEST, METHOD_NOT_FOUND};
 use super::session::Session;
-use super::{Id, Message, Refused, Shape};
+use super::{Id, Message, Refused, Shape, undecided};
 
 /// The revisions of the protocol that this door understands.
 const REVISIONS: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"];
@@ -63,19 +63,26 @@ async fn take(session: &Arc<Session>, message: Message, turns: &mut Turns) -> Re
 /// A line that is not a message. If it seems to answer a question, whoever asked is told.
 async fn refused(session: &Session, line: Refused, why: &'static str) -> Result<(), Gone> {
     session.counters.server_garbage();
-    let Some(id) = line.id else { return Ok(()) };
-    if line.method.is_some() {
-        let answer = replies::error(Some(&id), INVALID_REQUEST, &line.fault.to_string());
+    if let (Some(id), Some(_)) = (&line.id, &line.method) {
+        let answer = replies::error(Some(id), INVALID_REQUEST, &line.fault.to_string());
         let _ = session.to_server.send(answer).await;
         return Ok(());
     }
-    if session.own.is_own(&id) {
-        session.own.fail(&id);
+    for id in line.id.into_iter().chain(line.batched) {
+        unreadable(session, &id, why).await?;
+    }
+    Ok(())
+}
+
+/// The request was answered, in a way that cannot be handed over.
+async fn unreadable(session: &Session, id: &Id, why: &'static str) -> Result<(), Gone> {
+    if session.own.is_own(id) {
+        session.own.fail(id);
         return Ok(());
     }
-    let Some(entry) = session.asked.answer(&id) else { return Ok(()) };
+    let Some(entry) = session.asked.answer(id) else { return Ok(()) };
     let reason = Reason::new(Code::ResultWithheld, why);
-    let sent = session.to_client.send(replies::withheld(&entry.asked, &id, entry.released.as_ref(), &reason)).await;
+    let sent = session.to_client.send(replies::withheld(&entry.asked, id, entry.released.as_ref(), &reason)).await;
     if entry.asked == Asked::Initialize {
         session.phase.answer(false);
     }
@@ -113,17 +120,22 @@ async fn answer(session: &Session, message: Message, id: Id, digest: Digest) -> 
 /// The answer as it may be handed over.
 async fn treated(session: &Session, asked: &Asked, message: Message) -> Result<Message, Reason> {
     let gate = &*session.gate;
+    let message = inspected_beside(gate, message).await?;
     let Some(result) = message.json.get("result") else {
         return inspected(gate, message, "error").await;
     };
     match asked {
-        Asked::Plain => Ok(message),
+        Asked::Plain => inspected(gate, message, "result").await,
         Asked::Initialize => initialised(session, message).await,
-        Asked::List(kind) => match filtered(session, *kind, result).await? {
-            None => Ok(message),
-            Some(result) => Ok(message.with("result", result)),
-        },
+        Asked::List(kind) => {
+            session.cursors.learn_cursor(result);
+            match filtered(session, *kind, result).await? {
+                None => Ok(message),
+                Some(result) => Ok(message.with("result", result)),
+            }
+        }
         Asked::Task(TaskMethod::List) => {
+            session.cursors.learn_cursor(result);
             let known = session.tasks.only_known(result);
             let message = match known {
                 None => message,
@@ -133,7 +145,7 @@ async fn treated(session: &Session, asked: &Asked, message: Message) -> Result<M
         }
         Asked::Decided { task, .. } => {
             if *task {
-                session.tasks.learn(result);
+                session.tasks.learn_task(result);
             }
             inspected(gate, message, "result").await
         }
@@ -201,14 +213,14 @@ async fn request(session: &Arc<Session>, message: Message, id: Id, method: &str,
             let call = actions::read(action, &message.json, &session.server, session.session.as_ref(), original);
             let task = message.params().is_some_and(|params| params.contains("task"));
             let asked = Asked::Decided { action, task };
-            let Some(serial) = session.enter_back(&id, session.asked_back.begin(&id, asked.clone())).await else {
+            let Some(serial) = session.enter_back(&id, session.asked_back.begin(&id, asked.clone(), None)).await else {
                 return;
             };
             let Some(room) = session.room_back.take(message.bytes.len()).await else { return };
             let question = Question { id, serial, asked, action, bytes: message.bytes, call, room };
             tokio::spawn(decided::from_server(session.clone(), question, turns.next()));
         }
-        Method::Task(task) if task != TaskMethod::List && !session.tasks_back.knows(message.params()) => {
+        Method::Task(task) if task != TaskMethod::List && !session.tasks_back.knows_task(message.params()) => {
             session.refuse_back(&id, DENIED, "no question of this server made this task").await;
         }
         Method::Task(task) => session.pass_back(message, &id, Asked::Task(task)).await,
@@ -218,7 +230,18 @@ async fn request(session: &Arc<Session>, message: Message, id: Id, method: &str,
 
 impl Session {
     async fn pass_back(&self, message: Message, id: &Id, asked: Asked) {
-        if self.enter_back(id, self.asked_back.send(id, asked)).await.is_some() {
+        let message = match undecided::from_server(&message) {
+            Ok(()) => inspected_params(&*self.gate, message).await.map_err(|reason| reason.message),
+            Err(why) => Err(why.to_owned()),
+        };
+        let message = match message {
+            Ok(message) => message,
+            Err(why) => {
+                self.counters.withheld();
+                return self.refuse_back(id, DENIED, &why).await;
+            }
+        };
+        if self.enter_back(id, self.asked_back.send(id, asked, None)).await.is_some() {
             let _ = self.to_client.send(message.bytes).await;
         }
     }
@@ -248,7 +271,16 @@ async fn notification(session: &Session, message: Message, method: &str) -> Resu
         session.counters.unknown_notifications();
         return Ok(());
     }
+    if undecided::from_server(&message).is_err() {
+        session.counters.withheld();
+        return Ok(());
+    }
     match method {
+        "notifications/progress" => {
+            if let Some(token) = message.params().and_then(|params| params.get("progressToken")) {
+                session.asked.progressed(token);
+            }
+        }
         "notifications/tools/list_changed" => session.catalog.expire(OfferKind::Tool),
         "notifications/prompts/list_changed" => session.catalog.expire(OfferKind::Prompt),
         "notifications/cancelled" => match cancelled_id(&message).map(|id| session.asked_back.cancel(&id)) {

@@ -12,9 +12,9 @@ use crate::outbox::{Gone, Outbox};
 use super::anomalies::Counters;
 use super::catalog::Catalog;
 use super::completions::Completions;
+use super::handles::Handles;
 use super::inflight::{Asked, Busy, Entry, InFlight, Released};
 use super::own::Own;
-use super::tasks::Tasks;
 use super::{Id, Limits, Message, replies};
 
 pub(super) struct Session {
@@ -32,21 +32,22 @@ pub(super) struct Session {
     pub(super) own: Own,
     pub(super) catalog: Catalog,
     /// Tasks of the server that came from the client's calls, and the other way round.
-    pub(super) tasks: Tasks,
-    pub(super) tasks_back: Tasks,
+    pub(super) tasks: Handles,
+    pub(super) tasks_back: Handles,
+    /// Where the server's lists go on.
+    pub(super) cursors: Handles,
     pub(super) completions: Completions,
     pub(super) counters: Counters,
     pub(super) phase: Phase,
     /// Room for requests of the client, and of the server, that wait for a decision.
     pub(super) room: Room,
     pub(super) room_back: Room,
-    pub(super) over: watch::Sender<bool>,
 }
 
 impl Session {
     /// Passes on a request that is not decided.
     pub(super) async fn pass(&self, message: Message, id: &Id, asked: Asked) -> Result<(), Gone> {
-        let serial = match self.asked.send(id, asked.clone()) {
+        let serial = match self.asked.send(id, asked.clone(), message.progress_token()) {
             Ok(serial) => serial,
             Err(busy) => return self.refuse_busy(id, busy).await,
         };
@@ -81,11 +82,6 @@ impl Session {
         let answer = replies::unanswered(&entry.asked, id, entry.released.as_ref(), why);
         let _ = self.to_client.send(answer).await;
         self.report(entry.released, Outcome::Timeout, None).await;
-    }
-
-    /// Resolves when the relay ends.
-    pub(super) async fn ended(&self) {
-        let _ = self.over.subscribe().wait_for(|over| *over).await;
     }
 }
 

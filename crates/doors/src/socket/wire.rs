@@ -31,7 +31,7 @@ pub(super) fn request_to_json(request: &Result<Request, CallFault>) -> Json {
         body.push(("members", Json::Object(request.members.clone())));
     }
     if let Some(offered) = request.offered {
-        body.push(("offered", Json::from(offered)));
+        body.push(("offered", Json::from(offered.to_string())));
     }
     Json::object(body)
 }
@@ -58,7 +58,10 @@ pub(super) fn request_from_json(body: Json) -> Result<Result<Request, CallFault>
         arguments: body.object("arguments")?,
         members: body.object("members")?.unwrap_or_default(),
         original: body.digest("original")?.ok_or("`original` is missing")?,
-        offered: body.digest("offered")?,
+        offered: match body.text("offered")? {
+            None => None,
+            Some(offered) => Some(offered.parse().map_err(|_| "`offered` is not what a server can offer")?),
+        },
     };
     body.end()?;
     Ok(Ok(request))

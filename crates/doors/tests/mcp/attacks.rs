@@ -99,17 +99,27 @@ async fn no_message_hides_inside_another() {
     let smuggled = r#"{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/call\",\"params\":{\"name\":\"forbidden\"}}"#;
     for end in ['\u{2028}', '\u{2029}', '\u{85}'] {
         let mut rig = Rig::ready(TOOLS).await;
-        rig.client.say(&format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping","x":"{end}{smuggled}{end}"}}"#)).await;
+        rig.client.say(&format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{{"_meta":{{"progressToken":"{end}{smuggled}{end}"}}}}}}"#)).await;
         let heard = rig.server.hear().await;
         assert!(!heard.contains(end), "{heard}");
         let escape = format!("\\u{:04x}", u32::from(end));
-        assert_eq!(heard, format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping","x":"{escape}{smuggled}{escape}"}}"#));
+        assert_eq!(
+            heard,
+            format!(
+                r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{{"_meta":{{"progressToken":"{escape}{smuggled}{escape}"}}}}}}"#
+            )
+        );
     }
     let mut rig = Rig::ready(TOOLS).await;
     let inner = smuggled.replace('\\', "");
-    rig.client.say(&format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",\"x\":\r{inner}\r}}\r")).await;
+    rig.client.say(&format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{{\"name\":\"echo\",\"arguments\":\r{inner}\r}}}}\r")).await;
     let heard = rig.server.hear().await;
-    assert_eq!(heard, format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",\"x\": {inner} }}"));
+    assert_eq!(
+        heard,
+        format!(
+            "{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{{\"name\":\"echo\",\"arguments\": {inner} }}}}"
+        )
+    );
     // And what the permit binds is what is forwarded.
     rig.client.say("{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"tools/call\",\"params\":{\"name\":\"echo\",\"arguments\":{\"t\":\"a\u{2028}b\"}}}").await;
     let heard = rig.server.hear().await;

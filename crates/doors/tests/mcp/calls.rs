@@ -23,7 +23,10 @@ async fn an_allowed_call_passes_byte_for_byte_both_ways() {
     };
     assert_eq!(request.tool.as_str(), "srv.echo");
     assert_eq!(request.original, Digest::of(call.as_bytes()));
-    assert_eq!(request.offered, Some(Digest::of(&Json::parse(TOOLS.as_bytes()).unwrap().canonical())));
+    assert_eq!(
+        request.offered,
+        Some(callgate_core::Offered::Definition(Digest::of(&Json::parse(TOOLS.as_bytes()).unwrap().canonical())))
+    );
     let members = Json::Object(request.members.clone()).canonical();
     assert_eq!(String::from_utf8(members).unwrap(), r#"{"_meta":{"trace":"x"}}"#, "all but the progress token");
 }

@@ -8,3 +8,4 @@ mod harness;
 mod lists;
 mod process;
 mod transparency;
+mod undecided;

@@ -67,10 +67,10 @@ proptest! {
         let params = object(vec![("name", "\"echo\"".to_owned()), ("arguments", arguments), ("_meta", format!("{{\"progressToken\":1,\"k\":{}}}", values[0]))], vec![], seed);
         let call = object(vec![version(), ("id", id.clone()), ("method", "\"tools/call\"".to_owned()), ("params", params)], vec![], seed);
         let result = object(vec![version(), ("id", id.clone()), ("result", object(vec![("content", "[]".to_owned()), ("structuredContent", values[1].clone())], extra.clone(), seed))], extra.clone(), seed);
-        let ping = object(vec![version(), ("id", id.clone()), ("method", "\"ping\"".to_owned()), ("params", object(vec![("_meta", "{}".to_owned())], extra.clone(), seed))], extra.clone(), seed);
+        let ping = object(vec![version(), ("id", id.clone()), ("method", "\"ping\"".to_owned()), ("params", object(vec![("_meta", "{ }".to_owned())], vec![], seed))], vec![], seed);
         let pong = object(vec![version(), ("id", id.clone()), ("result", values[2].clone())], extra.clone(), seed);
         let told = object(vec![version(), ("method", "\"notifications/message\"".to_owned()), ("params", object(vec![("data", values[3].clone())], extra.clone(), seed))], extra.clone(), seed);
-        let told_back = object(vec![version(), ("method", "\"notifications/progress\"".to_owned()), ("params", object(vec![("progress", "0.50".to_owned()), ("progressToken", id.clone())], extra.clone(), seed))], extra.clone(), seed);
+        let told_back = object(vec![version(), ("method", "\"notifications/progress\"".to_owned()), ("params", object(vec![("progress", "0.50".to_owned()), ("progressToken", id.clone())], vec![], seed))], vec![], seed);
         let asked = object(vec![version(), ("id", id.clone()), ("method", "\"sampling/createMessage\"".to_owned()), ("params", object(vec![("messages", values[4].clone())], extra.clone(), seed))], vec![], seed);
         let answered = object(vec![version(), ("id", id), ("error", object(vec![("code", "-1".to_owned()), ("data", values[5].clone())], extra.clone(), seed))], extra, seed);
         runtime().block_on(async {

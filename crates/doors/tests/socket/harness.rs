@@ -8,8 +8,8 @@ use callgate_core::seam::{
     Clock, Entropy, EntropyError, Later, Log, LogError, Offer, Policies, Snapshot, Stale, Standing,
 };
 use callgate_core::{
-    AgentId, Call, Caller, Disclose, Entry, Evaluation, Facts, Gate, PolicyRef, Posture, Receipt, Record, Request,
-    Satisfied, ServerName, Timestamp,
+    AgentId, Call, Caller, Disclose, Entry, Evaluation, Facts, Gate, Offered, PolicyRef, Posture, Receipt, Record,
+    Request, Satisfied, ServerName, Timestamp,
 };
 use callgate_doors::socket::{Access, Client, Identify, Limits, Listening, Operator, Peer, Server, Services};
 use callgate_text::{Digest, Json};
@@ -214,6 +214,6 @@ pub(crate) fn request(tool: &str) -> Request {
         arguments: Json::parse(br#"{"b":1.50,"a":["x"]}"#).unwrap().as_object().cloned(),
         members: Json::parse(br#"{"task":{}}"#).unwrap().as_object().cloned().unwrap(),
         original: Digest::of(b"original"),
-        offered: Some(Digest::of(b"offered")),
+        offered: Some(Offered::Definition(Digest::of(b"offered"))),
     }
 }

@@ -1,6 +1,6 @@
 //! What is decided: every rule with its twin that decides otherwise.
 
-use callgate_core::{Call, Fact, Request, judge};
+use callgate_core::{Call, Fact, Offered, Request, judge};
 use callgate_text::Digest;
 
 use crate::support::{brief, call, check, decide, facts, gate};
@@ -197,15 +197,18 @@ fn p03_a_missing_fact_denies() {
 #[test]
 fn a_changed_definition_denies() {
     let gate = gate("permit (principal, action, resource);");
-    let offered = |offered: Option<Digest>| {
+    let offered = |offered: Option<Offered>| {
         let (_, mut request) = Request::parse(br#"{"tool": "bank.balance", "arguments": {}}"#).unwrap();
         request.offered = offered;
         brief(&judge(&Call::new("s1".parse().unwrap(), request), &facts(), &gate))
     };
     let pinned = gate.tools().into_iter().find(|(name, _)| name.as_str() == "bank.balance").unwrap().1;
     assert_eq!(offered(None), "allow permitted");
-    assert_eq!(offered(Some(Digest::of(&pinned.canonical()))), "allow permitted");
-    assert_eq!(offered(Some(Digest::of(b"another"))), "deny tool_changed");
+    assert_eq!(offered(Some(Offered::Definition(Digest::of(&pinned.canonical())))), "allow permitted");
+    assert_eq!(offered(Some(Offered::Definition(Digest::of(b"another")))), "deny tool_changed");
+    assert_eq!(offered(Some(Offered::Nothing)), "deny tool_changed");
+    assert_eq!(offered(Some(Offered::Unsettled)), "deny tool_changed");
+    assert_eq!(offered(Some(Offered::Unlisted)), "deny server_unavailable");
 }
 
 #[test]

@@ -1,17 +1,18 @@
-//! Tasks that came from this door's own calls: their handles are no credentials.
+//! What the server handed out in this session: tasks of this door's own calls, cursors of its own lists. Whoever
+//! holds a handle proves nothing by it, and one that was never handed out is no handle but a message.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use callgate_text::{Json, Object};
 
-/// Handles that are known; the oldest is forgotten first.
+/// Handles that are remembered; the oldest is forgotten first.
 const MOST: usize = 1024;
 /// The longest handle.
-const LONGEST: usize = 512;
+const LONGEST: usize = 4 << 10;
 
 #[derive(Debug, Default)]
-pub(super) struct Tasks(Mutex<Known>);
+pub(super) struct Handles(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
@@ -19,11 +20,19 @@ struct Known {
     order: VecDeque<String>,
 }
 
-impl Tasks {
+impl Handles {
     /// Learns the handle in the answer to a call that asked for a task.
-    pub(super) fn learn(&self, result: &Json) {
-        let handle = result.get("task").and_then(|task| task.get("taskId")).and_then(Json::as_str);
-        let Some(handle) = handle.filter(|handle| handle.len() <= LONGEST) else { return };
+    pub(super) fn learn_task(&self, result: &Json) {
+        self.learn(result.get("task").and_then(|task| task.get("taskId")));
+    }
+
+    /// Learns where the next page of a list begins.
+    pub(super) fn learn_cursor(&self, result: &Json) {
+        self.learn(result.get("nextCursor"));
+    }
+
+    fn learn(&self, handle: Option<&Json>) {
+        let Some(handle) = handle.and_then(Json::as_str).filter(|handle| handle.len() <= LONGEST) else { return };
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.handles.insert(handle.to_owned()) {
             known.order.push_back(handle.to_owned());
@@ -36,8 +45,17 @@ impl Tasks {
     }
 
     /// Whether `params` name a task that is known.
-    pub(super) fn knows(&self, params: Option<&Object>) -> bool {
-        let handle = params.and_then(|params| params.get("taskId")).and_then(Json::as_str);
+    pub(super) fn knows_task(&self, params: Option<&Object>) -> bool {
+        self.knows(params.and_then(|params| params.get("taskId")))
+    }
+
+    /// Whether `params` begin at the beginning, or at a page that is known.
+    pub(super) fn knows_cursor(&self, params: Option<&Object>) -> bool {
+        params.and_then(|params| params.get("cursor")).is_none_or(|cursor| self.knows(Some(cursor)))
+    }
+
+    fn knows(&self, handle: Option<&Json>) -> bool {
+        let handle = handle.and_then(Json::as_str);
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         handle.is_some_and(|handle| known.handles.contains(handle))
     }
@@ -46,7 +64,7 @@ impl Tasks {
     pub(super) fn only_known(&self, result: &Json) -> Option<Json> {
         let mut object = result.as_object()?.clone();
         let tasks = object.get("tasks").and_then(Json::as_array).unwrap_or_default();
-        let kept: Vec<Json> = tasks.iter().filter(|task| self.knows(task.as_object())).cloned().collect();
+        let kept: Vec<Json> = tasks.iter().filter(|task| self.knows_task(task.as_object())).cloned().collect();
         if kept.len() == tasks.len() && object.contains("tasks") {
             return None;
         }

@@ -47,10 +47,30 @@ fn a_hostile_agent_at_full_speed_never_denies_another_agents_call() {
                 });
             }
         }
+        // And connections that never greet, as many as the kernel gives.
+        for _ in 0..4 {
+            let path = house.client("engineer-1").path().to_owned();
+            hostile.spawn(async move {
+                let mut held = std::collections::VecDeque::new();
+                loop {
+                    match tokio::net::UnixStream::connect(&path).await {
+                        Ok(stream) => held.push_back(stream),
+                        Err(_) => tokio::task::yield_now().await,
+                    }
+                    if held.len() > 100 {
+                        held.pop_front();
+                    }
+                }
+            });
+        }
         tokio::time::sleep(Duration::from_millis(500)).await;
-        let client = house.client("support-1");
+        let mut client = house.client("support-1");
         let mut denied = Vec::new();
-        for _ in 0..100 {
+        for call in 0..100 {
+            if call % 10 == 0 {
+                // A new door.
+                client = house.client("support-1");
+            }
             let ruling = client.decide(Ok(request("desk.read_ticket", "id", "T-1".to_owned()))).await;
             if ruling.decision != Decision::Allow {
                 denied.push(ruling.for_model);

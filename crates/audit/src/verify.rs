@@ -54,10 +54,27 @@ pub struct Verified {
 pub struct DisclosureCounts {
     /// There, and what was committed to.
     pub open: u64,
-    /// Erased or lost.
+    /// Not there: erased or lost.
     pub gone: u64,
-    /// In the store, but not what any record commits to.
+    /// There in place of what was committed to.
+    pub changed: u64,
+    /// In the store, and of no record.
     pub stray: u64,
+    /// How many the log's own `erasure` and `recovery` records say are gone.
+    pub recorded: u64,
+}
+
+impl DisclosureCounts {
+    /// How many are gone beyond what the log says: somebody took them away past the gate, or an erasure was
+    /// interrupted before it was recorded.
+    pub const fn unexplained(&self) -> u64 {
+        self.gone.saturating_sub(self.recorded)
+    }
+
+    /// Whether the store is as the log says. The records themselves stand in any case.
+    pub const fn is_sound(&self) -> bool {
+        self.changed == 0 && self.unexplained() == 0
+    }
 }
 
 impl Verified {
@@ -75,7 +92,14 @@ impl Verified {
             ("saved", Json::Array(self.saved.iter().map(|size| count(*size)).collect())),
         ];
         if let Some(found) = &self.disclosures {
-            let counts = [("open", count(found.open)), ("gone", count(found.gone)), ("stray", count(found.stray))];
+            let counts = [
+                ("open", count(found.open)),
+                ("gone", count(found.gone)),
+                ("recorded", count(found.recorded)),
+                ("unexplained", count(found.unexplained())),
+                ("changed", count(found.changed)),
+                ("stray", count(found.stray)),
+            ];
             members.push(("disclosures", Json::object(counts)));
         }
         Json::object(members)
@@ -275,6 +299,17 @@ fn wrong_root(size: u64, what: &str) -> AuditError {
     AuditError::Tampered(format!("the first {size} records do not have the root that {what} signs"))
 }
 
+/// How many values an `erasure` or `recovery` record says are gone.
+fn recorded_as_gone(leaf: &Json) -> u64 {
+    let member = match leaf.get("kind").and_then(Json::as_str) {
+        Some("erasure") => "values",
+        Some("recovery") => "lost_disclosures",
+        _ => return 0,
+    };
+    let details = leaf.get("details").and_then(|details| details.get(member));
+    details.and_then(Json::as_i64).and_then(|values| u64::try_from(values).ok()).unwrap_or(0)
+}
+
 /// Compares the disclosure store with the commitments, one file at a time.
 struct Openings {
     directory: std::path::PathBuf,
@@ -304,13 +339,15 @@ impl Openings {
             let found: Option<(usize, Hash)> =
                 own.iter().position(|row| row.index == index && row.name == name).map(|at| (at, commitment));
             match found {
-                Some((at, commitment)) if own.get(at).is_some_and(|row| row.commitment() == commitment) => {
-                    own.swap_remove(at);
-                    self.counts.open += 1;
+                Some((at, commitment)) => {
+                    let row = own.swap_remove(at);
+                    let same = row.commitment() == commitment;
+                    *(if same { &mut self.counts.open } else { &mut self.counts.changed }) += 1;
                 }
-                _ => self.counts.gone += 1,
+                None => self.counts.gone += 1,
             }
         }
+        self.counts.recorded = self.counts.recorded.saturating_add(recorded_as_gone(&leaf));
         self.counts.stray += u64::try_from(own.len()).unwrap_or(u64::MAX);
         Ok(())
     }

@@ -91,6 +91,7 @@ fn after_erasure_a_dictionary_with_the_true_recipient_confirms_nothing() {
     let verified = verify(&log.dir, &log.trusted()).unwrap();
     let counts = verified.disclosures.unwrap();
     assert_eq!((verified.checkpoint.size, counts.gone, counts.open, counts.stray), (5, 15, 1, 0));
+    assert_eq!((counts.recorded, counts.unexplained(), counts.is_sound()), (15, 0, true));
     assert!(proof.proof.verify(&proof.shown.bytes, &log.dir.trusted_keys().unwrap()).is_ok(), "old proofs hold");
     assert!(matches!(reader.evidence(1, &["argument:1"]), Err(AuditError::Unavailable(_))));
     // Offline: the same under the lock.
@@ -146,6 +147,47 @@ fn a_record_is_opened_selectively() {
     bytes[at] = b'A';
     fs::write(&path, bytes).unwrap();
     assert!(Reader::open(&log.dir).evidence(0, &["call"]).is_err());
+}
+
+/// A row of the disclosure store, as its format says.
+fn row(one: &callgate_audit::Disclosure) -> Vec<u8> {
+    let mut payload = one.index.to_be_bytes().to_vec();
+    payload.extend(u16::try_from(one.name.len()).unwrap().to_be_bytes());
+    payload.extend(one.name.as_bytes());
+    payload.extend(one.salt);
+    payload.extend(&one.value);
+    let mut row = u32::try_from(payload.len()).unwrap().to_be_bytes().to_vec();
+    row.extend(&payload);
+    row.extend(&Digest::of(&payload).as_bytes()[..8]);
+    row
+}
+
+#[test]
+fn values_that_somebody_took_away_or_changed_are_told_from_erased_ones() {
+    let log = Log::new();
+    let writer = log.writer();
+    for at in 0..3 {
+        writer.append_blocking(decision("ann", at)).unwrap();
+    }
+    writer.erase(&Selector { index: Some(0), ..Selector::default() }).unwrap();
+    writer.stop().unwrap();
+    let counts = || verify(&log.dir, &log.trusted()).unwrap().disclosures.unwrap();
+    let honest = counts();
+    assert_eq!((honest.open, honest.gone, honest.recorded, honest.is_sound()), (10, 5, 5, true));
+
+    let path = log.dir.root().join("disclosures/000000000000.dis");
+    let rows = callgate_audit::parse_disclosures(&fs::read(&path).unwrap()).rows;
+    assert_eq!(fs::read(&path).unwrap(), rows.iter().flat_map(row).collect::<Vec<u8>>());
+    // One is taken away: one more is gone than the log says.
+    fs::write(&path, rows[1..].iter().flat_map(row).collect::<Vec<u8>>()).unwrap();
+    assert_eq!((counts().unexplained(), counts().changed, counts().is_sound()), (1, 0, false));
+    // One is replaced: it is there, and not what was committed to.
+    let mut changed = rows.clone();
+    changed[0].value = br#""vendor-a""#.to_vec();
+    fs::write(&path, changed.iter().flat_map(row).collect::<Vec<u8>>()).unwrap();
+    assert_eq!((counts().unexplained(), counts().changed, counts().is_sound()), (0, 1, false));
+    fs::remove_file(&path).unwrap();
+    assert_eq!((counts().unexplained(), counts().is_sound()), (10, false));
 }
 
 #[test]

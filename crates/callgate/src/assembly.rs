@@ -149,7 +149,7 @@ fn new_origin(gate: &Path, config: &Config) -> Result<String> {
     let plain: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')).collect();
     let mut random = [0; 4];
     SystemEntropy.fill(&mut random)?;
-    let tag: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let tag = callgate_text::hex(&random);
     Ok(format!("callgate.local/{}-{tag}", if plain.is_empty() { "gate" } else { &plain }))
 }
 

@@ -291,14 +291,34 @@ pub(crate) enum Audit {
         log: LogPlace,
     },
     /// Write a C2SP tlog-proof of one record, which anybody can verify without the log.
+    ///
+    /// With --evidence, one file with the record, its proof and the values that you choose to open; everything
+    /// else stays closed. Whoever gets it runs `callgate audit check`.
     Prove {
         /// The record's index.
         index: u64,
+        /// The record and its proof in one file.
+        #[arg(long)]
+        evidence: bool,
+        /// Open this value, as `audit show` names it (`argument:0`, `call`, …). Implies --evidence.
+        #[arg(long, value_name = "NAME")]
+        open: Vec<String>,
         /// Where to write it; standard output by default.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
         #[command(flatten)]
         log: LogPlace,
+    },
+    /// Check a proof or evidence that you were given: no log, no gate, no network.
+    Check {
+        /// What `audit prove` wrote.
+        file: PathBuf,
+        /// The record's exact bytes, for a bare tlog-proof; evidence holds them.
+        #[arg(long, value_name = "FILE")]
+        leaf: Option<PathBuf>,
+        /// The log's public key, from whoever you trust to know it.
+        #[arg(long, value_name = "VKEY", required = true)]
+        key: Vec<String>,
     },
     /// Print all records as JSON lines, each with its origin and index.
     Export {
@@ -332,9 +352,12 @@ pub(crate) enum Audit {
     },
     /// Print the log's public key, as C2SP verifiers take it.
     Key {
-        /// Make a new key and sign with both for a while.
+        /// Make a new key and sign with both, so that verifiers have time to learn it. Recorded.
         #[arg(long)]
         rotate: bool,
+        /// Delete the key from before the last rotation. Recorded.
+        #[arg(long, conflicts_with = "rotate")]
+        retire: bool,
         #[command(flatten)]
         place: Place,
     },

@@ -1,12 +1,13 @@
-//! `callgate audit …`: reading, verifying and exporting the log. Only `erase` and `key --rotate` need a
-//! gate; everything else reads files, with no network.
+//! `callgate audit …`: reading, verifying and exporting the log. Only `erase` and changes of the
+//! key need a gate; everything else reads files, with no network.
 
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use callgate_audit::{AuditError, LogDir, Opening, Reader, Shown, VerifyOptions, verify};
+use callgate_audit::note::VerifierKey;
+use callgate_audit::{AuditError, Evidence, LogDir, Opening, Reader, Shown, TlogProof, VerifyOptions, verify};
 use callgate_text::Json;
 
 use crate::cli::{Audit, LogPlace, Place};
@@ -21,11 +22,18 @@ pub(crate) async fn run(output: &Output, audit: Audit) -> Result<ExitCode> {
         Audit::Tail { lines, log } => tail(output, lines, &log)?,
         Audit::Show { index, log } => show(output, index, &log)?,
         Audit::Verify { key, checkpoint, log } => return verify_log(output, &key, checkpoint.as_deref(), &log),
-        Audit::Prove { index, out, log } => prove(output, index, out.as_deref(), &log)?,
+        Audit::Prove { index, out, evidence, open, log } => {
+            if evidence || !open.is_empty() {
+                prove_evidence(output, index, &open, out.as_deref(), &log)?;
+            } else {
+                prove(output, index, out.as_deref(), &log)?;
+            }
+        }
+        Audit::Check { file, leaf, key } => return check(output, &file, leaf.as_deref(), &key),
         Audit::Export { from, disclose, log } => export(from, disclose, &log)?,
         Audit::Report { log } => print_report(output, &log)?,
         Audit::Erase { agent, session, index, place } => erase(output, agent, session, index, &place).await?,
-        Audit::Key { rotate, place } => key(output, rotate, &place).await?,
+        Audit::Key { rotate, retire, place } => key(output, rotate, retire, &place).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -127,9 +135,7 @@ fn verify_log(output: &Output, keys: &[String], checkpoint: Option<&Path>, log: 
     let own_key = keys.is_empty();
     let keys = match own_key {
         true => dir.trusted_keys()?,
-        false => {
-            keys.iter().map(|key| key.parse().with_context(|| format!("`{key}` is no key"))).collect::<Result<_>>()?
-        }
+        false => parse_keys(keys)?,
     };
     let saved = checkpoint.map(|path| std::fs::read(path).with_context(|| path.display().to_string())).transpose()?;
     let options = VerifyOptions { keys, saved: saved.into_iter().collect(), disclosures: true };
@@ -144,9 +150,20 @@ fn verify_log(output: &Output, keys: &[String], checkpoint: Option<&Path>, log: 
                 ));
                 if let Some(values) = &verified.disclosures {
                     text.push_str(&format!(
-                        "{} values can be opened, {} were erased or are lost, {} belong to no record\n",
-                        values.open, values.gone, values.stray
+                        "{} values can be opened, {} were erased or lost as the log says, {} belong to no record\n",
+                        values.open,
+                        values.gone.min(values.recorded),
+                        values.stray
                     ));
+                    if !values.is_sound() {
+                        let unsound = format!(
+                            "{} values are missing and no record says why, {} are not what was committed to",
+                            values.unexplained(),
+                            values.changed
+                        );
+                        text.push_str(&output.paint(Tone::Bad, &unsound));
+                        text.push('\n');
+                    }
                 }
                 if own_key {
                     text.push_str(
@@ -155,7 +172,8 @@ fn verify_log(output: &Output, keys: &[String], checkpoint: Option<&Path>, log: 
                 }
                 text
             });
-            Ok(ExitCode::SUCCESS)
+            let sound = verified.disclosures.is_none_or(|values| values.is_sound());
+            Ok(if sound { ExitCode::SUCCESS } else { exit::CHECK_FAILED.into() })
         }
         Err(error @ (AuditError::Tampered(_) | AuditError::Note { .. })) => {
             let json = Json::object([("error", error.to_string())]);
@@ -185,6 +203,74 @@ fn prove(output: &Output, index: u64, out: Option<&Path>, log: &LogPlace) -> Res
         }
     }
     Ok(())
+}
+
+fn prove_evidence(output: &Output, index: u64, open: &[String], out: Option<&Path>, log: &LogPlace) -> Result<()> {
+    let names: Vec<&str> = open.iter().map(String::as_str).collect();
+    let evidence = Reader::open(&log_dir(log)?).evidence(index, &names)?.to_json();
+    match out {
+        Some(path) => {
+            std::fs::write(path, evidence.canonical()).with_context(|| path.display().to_string())?;
+            let json = Json::object([("file", path.display().to_string())]);
+            output.print(&json, |_| {
+                format!("{} proves record {index}; check it with `callgate audit check`", path.display())
+            });
+        }
+        None => output.print(&evidence, |_| String::from_utf8_lossy(&evidence.canonical()).into_owned()),
+    }
+    Ok(())
+}
+
+/// Checks one record for somebody who has neither the log nor a gate.
+fn check(output: &Output, file: &Path, leaf: Option<&Path>, keys: &[String]) -> Result<ExitCode> {
+    let read = |path: &Path| std::fs::read(path).with_context(|| path.display().to_string());
+    let keys = parse_keys(keys)?;
+    let bytes = read(file)?;
+    let found = match leaf {
+        Some(leaf) => {
+            let leaf = read(leaf)?;
+            TlogProof::parse(&bytes).and_then(|proof| Ok((proof.verify(&leaf, &keys)?, proof.index, leaf, Vec::new())))
+        }
+        None => Evidence::parse(&bytes)
+            .and_then(|found| Ok((found.verify(&keys)?, found.proof.index, found.leaf, found.opened))),
+    };
+    let (checkpoint, index, leaf, opened) = match found {
+        Ok(found) => found,
+        Err(error) => {
+            if output.is_json() {
+                output.print(&Json::object([("error", error.to_string())]), |_| String::new());
+            }
+            complain(&format!("callgate: {}: {error}", file.display()));
+            return Ok(exit::CHECK_FAILED.into());
+        }
+    };
+    let opened: Vec<(String, Json)> = opened
+        .into_iter()
+        .map(|one| Ok((one.name, Json::parse_within(&one.value, one.value.len())?)))
+        .collect::<Result<_>>()?;
+    let json = Json::object([
+        ("log", Json::from(checkpoint.origin.as_str())),
+        ("index", Json::integer(i64::try_from(index)?)),
+        ("record", Json::parse(&leaf)?),
+        ("opened", Json::object(opened.clone())),
+    ]);
+    output.print(&json, |output| {
+        let mut text = output.paint(Tone::Good, "proven");
+        text.push_str(&format!(
+            "  record {index} of {}\n{}\n",
+            checkpoint.origin,
+            harmless(&String::from_utf8_lossy(&leaf))
+        ));
+        for (name, value) in &opened {
+            text.push_str(&format!("        {name} {}\n", harmless(&String::from_utf8_lossy(&value.canonical()))));
+        }
+        text
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
+fn parse_keys(keys: &[String]) -> Result<Vec<VerifierKey>> {
+    keys.iter().map(|key| key.parse().with_context(|| format!("`{key}` is no key"))).collect()
 }
 
 /// One JSON document a line, whatever the format: an export is for programs.
@@ -230,11 +316,17 @@ async fn erase(
     Ok(())
 }
 
-async fn key(output: &Output, rotate: bool, place: &Place) -> Result<()> {
+async fn key(output: &Output, rotate: bool, retire: bool, place: &Place) -> Result<()> {
+    if retire {
+        let retired = desk::ask(place, "retire_key", Json::Null).await?;
+        let key = retired.get("retired").and_then(Json::as_str).unwrap_or_default().to_owned();
+        output.print(&retired, |_| format!("{key}\nThis key signs no more; checkpoints it signed stay valid."));
+        return Ok(());
+    }
     if rotate {
         let rotated = desk::ask(place, "rotate_key", Json::Null).await?;
         let key = rotated.get("vkey").and_then(Json::as_str).unwrap_or_default().to_owned();
-        output.print(&rotated, |_| format!("{key}\nBoth keys sign until the old one is retired."));
+        output.print(&rotated, |_| format!("{key}\nBoth keys sign until `callgate audit key --retire`."));
         return Ok(());
     }
     let keys = LogDir::open(&State::of(place)?.log())?.trusted_keys()?;

@@ -5,6 +5,7 @@
 mod decide;
 mod demo;
 mod durability;
+mod evidence;
 mod fairness;
 mod faults;
 mod house;

@@ -1,7 +1,6 @@
 //! Single-use permits of allowed calls.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use callgate_text::Digest;
@@ -17,12 +16,7 @@ impl Permit {
     pub(super) fn mint(entropy: &dyn Entropy) -> Result<Self, EntropyError> {
         let mut bits = [0; 16];
         entropy.fill(&mut bits)?;
-        let mut token = String::with_capacity(32);
-        for byte in bits {
-            // Writing to a string cannot fail.
-            let _ = write!(token, "{byte:02x}");
-        }
-        Ok(Self(token))
+        Ok(Self(callgate_text::hex(&bits)))
     }
 
     /// The permit as it crosses a wall.

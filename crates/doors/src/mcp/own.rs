@@ -1,7 +1,6 @@
 //! The door's own requests to the server. The client never sees them.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -36,12 +35,7 @@ impl Own {
         if filled != random.len() {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
-        let mut prefix = "callgate-".to_owned();
-        for byte in random {
-            // Writing to a string cannot fail.
-            let _ = write!(prefix, "{byte:02x}");
-        }
-        prefix.push('-');
+        let prefix = format!("callgate-{}-", callgate_text::hex(&random));
         Ok(Self { prefix, next: AtomicU64::new(1), waiting: Mutex::default() })
     }
 

@@ -130,9 +130,10 @@ impl Report {
                     advisory.count += 1;
                     advisory.last = index;
                 }
-                if decision == "allow" {
+                if matches!(&*decision, "allow" | "would_deny") {
                     open.insert(index, event("unreported"));
-                } else {
+                }
+                if decision != "allow" {
                     let reasons = leaf.get("reasons").and_then(Json::as_array).unwrap_or_default();
                     let codes = reasons.iter().filter_map(|reason| reason.get("code")?.as_str());
                     let codes: std::collections::BTreeSet<_> = codes.collect();
@@ -141,9 +142,12 @@ impl Report {
                     }
                 }
             }
-            "outcome" => {
+            "outcome" | "executed_differs" => {
                 if let Some(prev) = leaf.get("prev").and_then(as_count) {
                     open.remove(&prev);
+                }
+                if kind == "executed_differs" {
+                    keep(&mut self.changes, event(&kind), &mut self.omitted);
                 }
             }
             "start" | "stop" | "recovery" | "clock_jump" | "folded" => {

@@ -1,5 +1,6 @@
 //! A gate put together: policy, log, credentials, clock and randomness behind core's seams.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,9 +10,9 @@ use callgate_audit::{Budget, LogDir, Writer, WriterOptions};
 use callgate_core::gate::{Deadlines, NOW, Seams};
 use callgate_core::seam::{Entropy, Later, Log, LogError};
 use callgate_core::{AgentId, Caller, Entry, Gate, Kind, Posture, Receipt};
-use callgate_doors::socket::{Identify, Peer};
+use callgate_doors::socket::{Greeting, Identify, Peer};
 use callgate_identity::TokenStore;
-use callgate_policy::{Config, Exposure, LoadError, Store};
+use callgate_policy::{Config, Exposure, LoadError, Mode, Store};
 use callgate_text::Json;
 
 use crate::place::State;
@@ -52,6 +53,9 @@ impl Assembly {
         let result = tokio::task::spawn_blocking(move || policy.reload()).await;
         let result = result.unwrap_or_else(|_| Err(self.policy.failure().unwrap_or_else(failed)));
         use callgate_core::seam::Snapshot;
+        if let Ok(snapshot) = &result {
+            self.note_modes(before.config(), snapshot.config()).await;
+        }
         match &result {
             Ok(snapshot) if snapshot.digest() == before.digest() => {}
             Ok(snapshot) => {
@@ -69,6 +73,15 @@ impl Assembly {
             }
         }
         result.map(|snapshot| Json::object([("policy", Json::from(snapshot.digest()))]))
+    }
+
+    /// Records each door that enforces or watches otherwise than before.
+    pub(crate) async fn note_modes(&self, before: &Config, now: &Config) {
+        let doors: BTreeSet<_> = before.doors.keys().chain(now.doors.keys()).collect();
+        for door in doors.into_iter().filter(|door| before.mode(door) != now.mode(door)) {
+            let details = vec![("door", Json::from(door)), ("mode", Json::from(now.mode(door).as_str()))];
+            self.note(Kind::ModeChange, details).await;
+        }
     }
 
     /// Adds a record of the gate's own. That it cannot shows in `status`, as the log is then closed.
@@ -90,11 +103,16 @@ impl Assembly {
 }
 
 impl Identify for Assembly {
-    fn identify(&self, peer: &Peer, token: Option<&str>) -> Caller {
-        let mapped = self.policy.last_good().agent_of_uid(peer.uid).cloned();
-        let peer = callgate_identity::Peer { uid: peer.uid, mapped };
-        let caller = callgate_identity::identify(&self.tokens, self.own_uid, peer, token);
-        if matches!(caller, Caller::Agent { posture: Posture::Advisory, .. }) {
+    fn identify(&self, peer: &Peer, greeting: &Greeting) -> Caller {
+        let policy = self.policy.last_good();
+        let door = greeting.door.as_ref();
+        let near = callgate_identity::Peer {
+            uid: peer.uid,
+            mapped: policy.agent_at(peer.uid, door, greeting.session.as_ref()).cloned(),
+            observed: door.is_some_and(|door| policy.config().mode(door) == Mode::Observe),
+        };
+        let caller = callgate_identity::identify(&self.tokens, self.own_uid, near, greeting.token.as_deref());
+        if (peer.uid == self.own_uid || peer.uid == 0) && matches!(caller, Caller::Agent { .. }) {
             self.advisory.store(true, Ordering::Relaxed);
         }
         caller

@@ -7,8 +7,8 @@ use anyhow::{Context, Result, anyhow, bail};
 use callgate_audit::Selector;
 use callgate_core::seam::{Clock, Later};
 use callgate_core::{AgentId, CallFault, Caller, Code, Kind, Reason, Request, SessionId};
-use callgate_doors::socket::{Client, ClientError, Operator, Peer};
-use callgate_policy::{Exposure, render};
+use callgate_doors::socket::{Client, ClientError, Greeting, Operator, Peer};
+use callgate_policy::{Exposure, Mode, render};
 use callgate_text::Json;
 
 use crate::assembly::{Assembly, count};
@@ -50,7 +50,7 @@ pub(crate) async fn ask(place: &Place, op: &str, body: Json) -> Result<Json> {
 
 /// Asks the running gate; `None` if none runs.
 pub(crate) async fn ask_running(state: &State, op: &str, body: Json) -> Result<Option<Json>> {
-    match Client::new(state.socket(), None).ask(op, body).await {
+    match Client::new(state.socket(), Greeting::default()).ask(op, body).await {
         Ok(answer) => Ok(Some(answer)),
         Err(ClientError::NoGate) => Ok(None),
         Err(ClientError::Refused(reason)) => Err(anyhow!(reason.message)),
@@ -161,9 +161,18 @@ impl Desk {
         wrong.extend(log.poisoned.map(|why| format!("the log is closed, every call is denied: {why}")));
         wrong.extend(log.refusing_agents.then(|| "the disk is nearly full: agents' calls are denied".to_owned()));
         wrong.extend(log.last_error.map(|why| format!("the log: {why}")));
+        let config = policy.config();
+        wrong.extend(
+            config
+                .observing()
+                .map(|door| format!("the door {door} only watches: what policy denies there runs all the same")),
+        );
+        let doors = config.doors.iter().map(|(door, mode)| (door.as_str(), mode.as_str()));
+        let mode = if config.observing().next().is_none() { Mode::Enforce } else { Mode::Observe };
         let posture = if self.assembly.is_advisory() { "advisory" } else { "enforced" };
         Json::object([
-            ("mode", Json::from("enforce")),
+            ("mode", Json::from(mode.as_str())),
+            ("doors", Json::object(doors)),
             ("posture", Json::from(posture)),
             ("policy", Json::from(policy.digest())),
             ("policies", count(policy.policies().len())),

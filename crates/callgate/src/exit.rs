@@ -28,7 +28,7 @@ impl From<ExitCodeOf> for ExitCode {
 /// The code of a decision.
 pub(crate) fn of(decision: Decision) -> ExitCode {
     match decision {
-        Decision::Allow => ExitCode::SUCCESS,
+        Decision::Allow | Decision::WouldDeny => ExitCode::SUCCESS,
         Decision::Deny => DENIED.into(),
         Decision::Escalate => ESCALATED.into(),
     }

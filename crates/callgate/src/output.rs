@@ -82,7 +82,7 @@ pub(crate) fn tone(decision: Decision) -> Tone {
     match decision {
         Decision::Allow => Tone::Good,
         Decision::Deny => Tone::Bad,
-        Decision::Escalate => Tone::Caution,
+        Decision::Escalate | Decision::WouldDeny => Tone::Caution,
     }
 }
 

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use callgate_text::{Digest, Json, JsonError, Object};
 
-use crate::{AgentId, NameError, SessionId, ToolName};
+use crate::{AgentId, HostCall, NameError, SessionId, ToolName};
 
 /// Who is at the door, as its credential proved; never what the caller says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub enum Posture {
     Enforced,
     /// The same user as the gate's: an agent that ignores its host could.
     Advisory,
+    /// The operator lets this door only watch: what policy denies runs all the same, as `would_deny`.
+    Observing,
 }
 
 impl Posture {
@@ -39,6 +41,7 @@ impl Posture {
         match self {
             Self::Enforced => "enforced",
             Self::Advisory => "advisory",
+            Self::Observing => "observing",
         }
     }
 }
@@ -58,6 +61,9 @@ pub struct Request {
     pub original: Digest,
     /// What the server offers by the tool's name now, where the door looks at that.
     pub offered: Option<Offered>,
+    /// The host's own id of this call, by which a door that cannot keep the permit reports what became of it. Not
+    /// part of the call.
+    pub host_call: Option<HostCall>,
 }
 
 /// What a server offers by a tool's name, as the door itself saw it.
@@ -155,6 +161,7 @@ impl Request {
             members: Object::default(),
             original: Digest::of(bytes),
             offered: None,
+            host_call: None,
         };
         Ok((agent.map(|agent| agent.parse()).transpose()?, request))
     }
@@ -199,6 +206,11 @@ impl Call {
     /// The protocol members that are part of the call.
     pub fn members(&self) -> &Object {
         &self.request.members
+    }
+
+    /// The host's own id of this call.
+    pub fn host_call(&self) -> Option<&HostCall> {
+        self.request.host_call.as_ref()
     }
 
     /// What the server offers by this tool's name now.

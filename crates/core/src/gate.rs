@@ -5,7 +5,7 @@
 //! ```
 //!
 //! - [`Gate::decide`] before a tool runs: binding and recorded.
-//! - [`Gate::complete`] after it ran.
+//! - [`Gate::complete`] after it ran; [`Gate::report`] where only the host knows what ran.
 //! - [`Gate::preview`] and [`Gate::standing`]: the same evaluator, never binding, never a decision.
 //! - [`Gate::observe`]: text that passes without a call.
 //!
@@ -17,7 +17,9 @@ mod ids;
 mod observe;
 mod permits;
 mod preview;
+mod report;
 mod seen;
+mod sessions;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,9 +38,11 @@ pub use complete::{Completion, Outcome};
 pub use observe::{Observed, Passing};
 pub use permits::Permit;
 pub use preview::Preview;
+pub use report::Reported;
 
 use permits::Outstanding;
 use seen::Seen;
+use sessions::EndedSessions;
 
 /// The fact that the gate itself establishes: the time of the call.
 pub const NOW: FactSpec = FactSpec { path: "env.now", kind: FactType::Datetime };
@@ -90,12 +94,24 @@ pub struct Gate {
     deadlines: Deadlines,
     outstanding: Outstanding,
     quarantined: Seen,
+    ended: EndedSessions,
+    /// When this gate began; it remembers nothing from before.
+    began: Option<Timestamp>,
 }
 
 impl Gate {
     /// A gate over `seams`.
     pub fn new(seams: Seams, deadlines: Deadlines) -> Self {
-        Self { seams, deadlines, outstanding: Outstanding::default(), quarantined: Seen::default() }
+        let clock = std::panic::AssertUnwindSafe(&seams.clock);
+        let began = std::panic::catch_unwind(move || clock.now()).ok();
+        Self {
+            seams,
+            deadlines,
+            outstanding: Outstanding::default(),
+            quarantined: Seen::default(),
+            ended: EndedSessions::default(),
+            began,
+        }
     }
 
     /// Decides a call: binding, and durable in the log before this returns an allow.
@@ -137,6 +153,9 @@ impl Gate {
             return self.settle(draft, deny(Code::InvalidArguments, "the call is longer than 1 MiB")).await;
         }
         draft.hold(&call);
+        if self.ended.holds(agent, call.session()) {
+            return self.settle(draft, deny(Code::SessionEnded, ENDED)).await;
+        }
 
         // Establish facts.
         let Ok(snapshot) = self.seams.policies.current() else {
@@ -168,12 +187,15 @@ impl Gate {
 
     /// Makes the decision durable; an allowed call gets its permit only after that.
     async fn settle(&self, draft: Draft, mut verdict: Verdict) -> Answer {
-        let Draft { mut record, lane, call } = draft;
+        let Draft { mut record, lane, call, observing } = draft;
+        if observing && !verdict.decision.releases() {
+            verdict = Verdict { decision: Decision::WouldDeny, approvals: Vec::new(), ..verdict };
+        }
         verdict.call = call.as_ref().map(Call::digest);
         let id = record.id.clone();
         let minted = match verdict.decision {
             Decision::Deny | Decision::Escalate => Ok(None),
-            Decision::Allow => Permit::mint(&*self.seams.entropy).map(Some),
+            Decision::Allow | Decision::WouldDeny => Permit::mint(&*self.seams.entropy).map(Some),
         };
         let permit = minted.unwrap_or_else(|error| {
             let Verdict { call, policy, facts, .. } = verdict;
@@ -209,7 +231,7 @@ impl Gate {
         };
         let mut record = Record::new(Kind::CredentialRefused, id.to_owned(), at);
         record.tool = request.map(|request| request.tool);
-        let draft = Draft { record, lane: Lane::Unrecognised, call: None };
+        let draft = Draft { record, lane: Lane::Unrecognised, call: None, observing: false };
         self.settle(draft, deny(Code::UnknownAgent, why)).await
     }
 
@@ -234,8 +256,11 @@ impl Gate {
                 record: Record::new(Kind::CredentialRefused, id.clone(), at),
                 lane: Lane::Unrecognised,
                 call: None,
+                observing: false,
             },
         };
+        // Denied for good: nobody gets a permit of what was cut short.
+        draft.observing = false;
         if let Some((tool, session)) = about {
             draft.record.tool = Some(tool);
             draft.record.session = session;
@@ -282,6 +307,8 @@ struct Draft {
     record: Record,
     lane: Lane,
     call: Option<Call>,
+    /// What is denied is released all the same.
+    observing: bool,
 }
 
 impl Draft {
@@ -289,7 +316,8 @@ impl Draft {
         let mut record = Record::new(Kind::Decision, id.to_owned(), at);
         record.agent = Some(agent.clone());
         record.state = Some(posture.as_str());
-        Self { record, lane: Lane::Agent(agent.clone()), call: None }
+        let observing = posture == Posture::Observing;
+        Self { record, lane: Lane::Agent(agent.clone()), call: None, observing }
     }
 
     /// Names the call in the record and seals what it holds.
@@ -310,6 +338,7 @@ impl Draft {
     }
 }
 
+const ENDED: &str = "something ran in this session that was not what was decided";
 const STALE: &str = "the policy on disk could not be loaded for longer than stale_limit";
 
 fn deny(code: Code, message: impl Into<String>) -> Verdict {

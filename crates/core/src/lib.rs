@@ -21,7 +21,7 @@ pub use call::{Call, CallFault, Caller, NotOffered, Offered, Posture, Request};
 pub use fact::{Fact, FactSpec, FactType, Facts};
 pub use gate::{Answer, Completion, Gate, Outcome, Receipt};
 pub use judge::{Evaluation, Near, Satisfied, judge};
-pub use name::{AgentId, NameError, ServerName, SessionId, ToolName};
+pub use name::{AgentId, DoorName, HostCall, NameError, ServerName, SessionId, ToolName};
 pub use reason::{Code, PolicyRef, Reason, UnknownCode};
 pub use record::{Entry, Kind, Lane, Record, Sealed};
 pub use timestamp::Timestamp;

@@ -70,6 +70,14 @@ name!(
     SessionId, "a session id", "1 to 128 of A-Z a-z 0-9 . _ - @ : /, the first a letter, digit or _", |text| plain(text, b"._-@:/")
 );
 name!(
+    /// A host's id of one call; means something only together with agent and session.
+    HostCall, "a call id", "1 to 128 of A-Z a-z 0-9 . _ - @ :, the first a letter, digit or _", |text| plain(text, b"._-@:")
+);
+name!(
+    /// A way in, by its protocol or by the host that it stands in: `mcp`, `http`, `claude-code`.
+    DoorName, "a door's name", "1 to 128 of A-Z a-z 0-9 _ -, the first a letter, digit or _", |text| plain(text, b"_-")
+);
+name!(
     /// A provider of tools, as the operator names it. Has no dot, so that it ends where the tool begins.
     ServerName, "a server name", "1 to 128 of A-Z a-z 0-9 _ -, the first a letter, digit or _", |text| plain(text, b"_-")
 );

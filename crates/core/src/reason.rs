@@ -64,6 +64,9 @@ codes! {
     ApprovalExpired = "approval_expired",
     /// The permit was used already, belongs to another call, or is not known.
     PermitSpent = "permit_spent",
+    /// Something ran in this session that was not what was decided, so nothing more does. Find out what changed the
+    /// call (another hook?), then start a new session.
+    SessionEnded = "session_ended",
     /// The arguments hold a secret.
     SecretInArguments = "secret_in_arguments",
     /// Text in this call looks like an injected instruction.

@@ -12,12 +12,16 @@ pub enum Kind {
     Decision,
     /// An allowed call ended, or was not run after all.
     Outcome,
+    /// A host ran something else than what was decided, or without asking.
+    ExecutedDiffers,
     /// A door was refused for its credential.
     CredentialRefused,
     /// A gate started or took a new policy.
     PolicyLoad,
     /// A new policy could not be taken; the last good one stays.
     PolicyRefused,
+    /// The operator made a door enforce, or only watch.
+    ModeChange,
     /// A gate started.
     Start,
     /// A gate stopped in order.
@@ -44,9 +48,11 @@ impl Kind {
         match self {
             Self::Decision => "decision",
             Self::Outcome => "outcome",
+            Self::ExecutedDiffers => "executed_differs",
             Self::CredentialRefused => "credential_refused",
             Self::PolicyLoad => "policy_load",
             Self::PolicyRefused => "policy_refused",
+            Self::ModeChange => "mode_change",
             Self::Start => "start",
             Self::Stop => "stop",
             Self::Recovery => "recovery",
@@ -90,7 +96,7 @@ pub struct Record {
     pub id: String,
     /// When, by the gate's clock.
     pub at: Timestamp,
-    /// `enforced` or `advisory` for what an agent did; absent for the gate's own records.
+    /// `enforced`, `advisory` or `observing` for what an agent did; absent for the gate's own records.
     pub state: Option<&'static str>,
     /// Who called.
     pub agent: Option<AgentId>,

@@ -17,6 +17,8 @@ pub enum Decision {
     Deny,
     /// A person must approve it first.
     Escalate,
+    /// Policy says that it may not, or not yet; it runs all the same, because the operator lets this door only watch.
+    WouldDeny,
 }
 
 impl Decision {
@@ -26,6 +28,22 @@ impl Decision {
             Self::Allow => "allow",
             Self::Deny => "deny",
             Self::Escalate => "escalate",
+            Self::WouldDeny => "would_deny",
+        }
+    }
+
+    /// Reads [`Decision::as_str`].
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Allow, Self::Deny, Self::Escalate, Self::WouldDeny]
+            .into_iter()
+            .find(|decision| decision.as_str() == word)
+    }
+
+    /// Whether the call runs.
+    pub const fn releases(self) -> bool {
+        match self {
+            Self::Allow | Self::WouldDeny => true,
+            Self::Deny | Self::Escalate => false,
         }
     }
 }

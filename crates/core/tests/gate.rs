@@ -3,6 +3,8 @@
 
 #[path = "support/house.rs"]
 mod house;
+#[path = "gate/reports.rs"]
+mod reports;
 
 use std::future::Future;
 use std::pin::pin;

@@ -178,6 +178,7 @@ fn openness(decision: Decision) -> u8 {
         Decision::Deny => 0,
         Decision::Escalate => 1,
         Decision::Allow => 2,
+        Decision::WouldDeny => panic!("policy decides; only a door watches"),
     }
 }
 

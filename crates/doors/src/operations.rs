@@ -56,7 +56,7 @@ impl Ruling {
     /// The permit of an allowed call; whatever else there is, without one nothing may be released.
     pub fn permit(&self) -> Option<&str> {
         match self.decision {
-            Decision::Allow => self.permit.as_deref(),
+            Decision::Allow | Decision::WouldDeny => self.permit.as_deref(),
             Decision::Deny | Decision::Escalate => None,
         }
     }

@@ -3,11 +3,12 @@
 //! Lines of strict JSON. The first from the client is a greeting, answered by one from the gate:
 //!
 //! ```json
-//! {"hello":{"protocol":1,"token":"cg_…"}}
+//! {"hello":{"protocol":1,"token":"cgt_…","door":"mcp"}}
 //! {"hello":{"protocol":1}}
 //! ```
 //!
-//! `token` may be absent: then the kernel's word about the peer is all there is. After that come
+//! `token` may be absent: then the kernel's word about the peer is all there is. `door` names the door or the host
+//! that asks, `session` the host's session; see [`Greeting`]. After that come
 //! requests, any number under way at once, answered in any order:
 //!
 //! ```json
@@ -18,9 +19,9 @@
 //! ```
 //!
 //! Who calls is established anew for every operation ([`Identify`]), so that a revoked token acts on
-//! the next call. `decide`, `complete`, `preview`, `standing` and `observe` are the gate's operations;
-//! every other name is the operator's ([`Operator`]) and open only to the gate's own user and root, on
-//! a connection without a token.
+//! the next call. `decide`, `complete`, `report`, `preview`, `standing` and `observe` are the gate's
+//! operations; every other name is the operator's ([`Operator`]) and open only to the gate's own user and root, on a
+//! connection that greeted without a token and as no door.
 //!
 //! **Nobody starves.** Each agent has a lane ([`Limits::lane`]): a bounded amount of work under way,
 //! whatever the number of its connections. A request weighs one unit for each 16 KiB, so a flood of
@@ -30,6 +31,7 @@
 
 mod client;
 mod connection;
+mod greeting;
 mod lanes;
 mod link;
 mod listen;
@@ -45,6 +47,7 @@ use callgate_core::seam::Later;
 use callgate_text::Json;
 
 pub use client::{Client, ClientError};
+pub use greeting::Greeting;
 pub use listen::{Access, Listening};
 pub use server::{Server, Services};
 
@@ -64,13 +67,13 @@ pub struct Peer {
 
 /// Establishes who calls, anew for every operation.
 pub trait Identify: Send + Sync {
-    /// The caller that `token` proves, or without one the peer's user.
-    fn identify(&self, peer: &Peer, token: Option<&str>) -> Caller;
+    /// The caller that the greeting's token proves, or without one the peer's user.
+    fn identify(&self, peer: &Peer, greeting: &Greeting) -> Caller;
 }
 
 /// What only the operator may ask: status, reload, erase, stop, ….
 pub trait Operator: Send + Sync {
-    /// Runs `op`. The peer is the gate's own user or root and presented no token.
+    /// Runs `op`. The peer is the gate's own user or root and greeted as nobody else.
     fn operate<'a>(&'a self, peer: &'a Peer, op: &'a str, body: &'a Json) -> Later<'a, Result<Json, String>>;
 }
 

@@ -11,6 +11,8 @@ pub struct Peer {
     pub uid: u32,
     /// The agent to which the operator mapped that user.
     pub mapped: Option<AgentId>,
+    /// Whether the operator lets the door only watch.
+    pub observed: bool,
 }
 
 /// Proves who calls: by the token if one was presented, by the peer's uid otherwise.
@@ -22,7 +24,11 @@ pub fn identify(tokens: &TokenStore, own_uid: u32, peer: Peer, presented: Option
         Some(text) => Token::parse(text).ok().and_then(|token| tokens.find(&token)),
         None => peer.mapped,
     };
-    let posture = if peer.uid == own_uid || peer.uid == 0 { Posture::Advisory } else { Posture::Enforced };
+    let posture = match peer.uid == own_uid || peer.uid == 0 {
+        _ if peer.observed => Posture::Observing,
+        true => Posture::Advisory,
+        false => Posture::Enforced,
+    };
     match (agent, presented) {
         (Some(id), _) => Caller::Agent { id, posture },
         (None, Some(_)) => {

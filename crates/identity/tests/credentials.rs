@@ -18,7 +18,7 @@ fn a_token_proves_its_agent_until_it_is_revoked() {
     let state = tempfile::tempdir().expect("a folder");
     let store = TokenStore::open(state.path()).expect("opens");
     let (token, credential) = store.mint(&agent("support-1"), NOW).expect("mints");
-    let who = |store: &TokenStore, text| identify(store, 1000, Peer { uid: 2000, mapped: None }, text);
+    let who = |store: &TokenStore, text| identify(store, 1000, Peer { uid: 2000, mapped: None, observed: false }, text);
 
     let expected = Caller::Agent { id: agent("support-1"), posture: Posture::Enforced };
     assert_eq!(who(&store, Some(token.secret())), expected);
@@ -37,13 +37,17 @@ fn a_token_proves_its_agent_until_it_is_revoked() {
 fn p07_a_refused_token_never_falls_back_to_the_uid() {
     let state = tempfile::tempdir().expect("a folder");
     let store = TokenStore::open(state.path()).expect("opens");
-    let who = |text| identify(&store, 1000, Peer { uid: 2000, mapped: Some(agent("finance-1")) }, text);
+    let who =
+        |text| identify(&store, 1000, Peer { uid: 2000, mapped: Some(agent("finance-1")), observed: false }, text);
     assert_eq!(who(None), Caller::Agent { id: agent("finance-1"), posture: Posture::Enforced });
     let forged = Token::mint().expect("mints");
     for text in ["", "cgt_", "finance-1", forged.secret()] {
         assert!(matches!(who(Some(text)), Caller::Unrecognised { .. }), "{text:?}");
     }
-    assert!(matches!(identify(&store, 1000, Peer { uid: 3000, mapped: None }, None), Caller::Unrecognised { .. }));
+    assert!(matches!(
+        identify(&store, 1000, Peer { uid: 3000, mapped: None, observed: false }, None),
+        Caller::Unrecognised { .. }
+    ));
 }
 
 #[test]
@@ -51,7 +55,7 @@ fn p07_an_agent_under_the_gates_own_user_is_advisory() {
     let state = tempfile::tempdir().expect("a folder");
     let store = TokenStore::open(state.path()).expect("opens");
     for (uid, posture) in [(1000, Posture::Advisory), (0, Posture::Advisory), (2000, Posture::Enforced)] {
-        let who = identify(&store, 1000, Peer { uid, mapped: Some(agent("a")) }, None);
+        let who = identify(&store, 1000, Peer { uid, mapped: Some(agent("a")), observed: false }, None);
         assert_eq!(who, Caller::Agent { id: agent("a"), posture });
     }
 }

@@ -13,6 +13,9 @@
 //! groups = ["finance", "egress"]
 //! kinds = { amount = "money" }
 //!
+//! [doors]
+//! claude-code = "observe"              # record what would be denied, deny nothing; without a word: enforce
+//!
 //! [log]
 //! agent_records_per_minute = 600
 //! agent_bytes_per_minute = 4194304
@@ -22,7 +25,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use callgate_core::{ServerName, ToolName};
+use callgate_core::{DoorName, ServerName, ToolName};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::finding::{Finding, LoadError, Rule};
@@ -43,8 +46,32 @@ pub struct Config {
     /// What the operator says about a tool, by `<server>.<tool>`.
     #[serde(deserialize_with = "named")]
     pub tool: BTreeMap<ToolName, Overlay>,
+    /// What a decision means at a door; at one that is not listed here it is enforced.
+    #[serde(deserialize_with = "named")]
+    pub doors: BTreeMap<DoorName, Mode>,
     /// How much each agent may write to the log.
     pub log: LogConfig,
+}
+
+/// What a decision means at a door. Only the operator sets it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// What is denied does not run.
+    #[default]
+    Enforce,
+    /// What would be denied is recorded as `would_deny`, and runs.
+    Observe,
+}
+
+impl Mode {
+    /// The word in the file.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Observe => "observe",
+        }
+    }
 }
 
 /// `[gate]`
@@ -85,6 +112,16 @@ pub struct LogConfig {
 }
 
 impl Config {
+    /// What a decision means at `door`.
+    pub fn mode(&self, door: &DoorName) -> Mode {
+        self.doors.get(door).copied().unwrap_or_default()
+    }
+
+    /// The doors that only watch.
+    pub fn observing(&self) -> impl Iterator<Item = &DoorName> {
+        self.doors.iter().filter(|(_, mode)| **mode == Mode::Observe).map(|(door, _)| door)
+    }
+
     pub(crate) fn parse(text: &Arc<str>) -> Result<Self, LoadError> {
         toml::from_str(text).map_err(|error| toml_fault(FILE, text, &error))
     }

@@ -11,6 +11,11 @@
 //! uid = 1007                          # the process at the socket with this user id is finance-1
 //! revoked = true                      # denied from the next call on
 //!
+//! [[door]]                            # who comes in without a credential of its own
+//! uid = 1000
+//! host = "claude-code"
+//! agent = "finance-1"
+//!
 //! [group.finance-oncall]
 //! [user.ann]
 //! groups = ["finance-oncall"]
@@ -22,6 +27,7 @@
 //! entities of a kind lack is optional in Cedar, so policy must ask with `has` first.
 
 mod attribute;
+mod door;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -29,9 +35,11 @@ use std::sync::Arc;
 
 use callgate_core::AgentId;
 use callgate_text::Json;
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 pub(crate) use attribute::{Attribute, Shape, uid};
+pub(crate) use door::{Door, agent as agent_at_door};
 
 use crate::finding::{Finding, LoadError, Rule};
 
@@ -108,6 +116,7 @@ pub(crate) struct Declared {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Declarations {
     entities: BTreeMap<Sort, BTreeMap<String, Declared>>,
+    doors: Vec<(Range<usize>, Door)>,
 }
 
 impl Declarations {
@@ -117,9 +126,13 @@ impl Declarations {
         let mut findings = Vec::new();
         for (name, value) in document.get_ref() {
             let span = name.span();
+            if name.get_ref() == "door" {
+                declarations.read_doors(value, text, &mut findings);
+                continue;
+            }
             let Some(sort) = Sort::ALL.into_iter().find(|sort| sort.table() == name.get_ref()) else {
                 let message = format!("unknown table `{}`", clip(name.get_ref()));
-                let help = "the tables are [agent.NAME], [blueprint.NAME], [user.NAME] and [group.NAME]";
+                let help = "the tables are [agent.NAME], [blueprint.NAME], [user.NAME], [group.NAME] and [[door]]";
                 findings.push(Finding::new(Rule::BadEntity, FILE, message).at(text, span).help(help));
                 continue;
             };
@@ -140,6 +153,31 @@ impl Declarations {
         }
         declarations.link(text, &mut findings);
         if findings.is_empty() { Ok(declarations) } else { Err(findings.into()) }
+    }
+
+    fn read_doors(&mut self, value: &Spanned<DeValue<'_>>, text: &Arc<str>, findings: &mut Vec<Finding>) {
+        let mut fault = |span, message: &str| {
+            findings.push(Finding::new(Rule::BadEntity, FILE, message).at(text, span).help(DOOR));
+        };
+        let DeValue::Array(rows) = value.get_ref() else {
+            return fault(value.span(), "expected an array of doors");
+        };
+        for row in rows {
+            match Door::read(row.get_ref()) {
+                Ok(door) if self.doors.iter().any(|(_, other)| other.clashes(&door)) => {
+                    fault(row.span(), "another door says the same of whom it is for");
+                }
+                Ok(door) => self.doors.push((row.span(), door)),
+                Err(message) => fault(row.span(), &message),
+            }
+        }
+    }
+
+    /// Who comes in without a credential: the doors, then what agents say of themselves.
+    pub(crate) fn doors(&self) -> impl Iterator<Item = Door> {
+        let agents =
+            self.of(Sort::Agent).filter_map(|(id, declared)| Some(Door::of_user(declared.uid?, id.parse().ok()?)));
+        self.doors.iter().map(|(_, door)| door.clone()).chain(agents)
     }
 
     /// All entities of a kind, by name.
@@ -201,6 +239,20 @@ impl Declarations {
 
     /// Checks what one entity says about another.
     fn link(&self, text: &Arc<str>, findings: &mut Vec<Finding>) {
+        for (span, door) in &self.doors {
+            let fault = match self.get(Sort::Agent, door.agent.as_str()) {
+                None => format!("the door is for agent {}, which is not declared", clip(door.agent.as_str())),
+                Some(_)
+                    if self.of(Sort::Agent).any(|(id, agent)| {
+                        agent.uid.is_some_and(|uid| door.is_of_any(uid)) && id != door.agent.as_str()
+                    }) =>
+                {
+                    "an agent's `uid` says the same of whom this door is for".to_owned()
+                }
+                Some(_) => continue,
+            };
+            findings.push(Finding::new(Rule::BadEntity, FILE, fault).at(text, span.clone()).help(DOOR));
+        }
         let mut uids = BTreeMap::new();
         for sort in Sort::ALL {
             for (id, declared) in self.of(sort) {
@@ -229,6 +281,9 @@ impl Declarations {
         }
     }
 }
+
+const DOOR: &str =
+    "a door is a `uid`, a `host` or a `session` or none of both, and an `agent`; no two are for the same";
 
 const SHAPE: &str = "attributes are strings, integers, decimals of at most 4 digits, booleans, `{ Type = \"id\" }`, lists of one \
 type, or tables; every entity of a kind gives an attribute the same type";
@@ -272,11 +327,7 @@ impl Declared {
                         strings(value.get_ref()).ok_or_else(|| fault("must be a name or a list of names"))?;
                 }
                 (Sort::Agent, "uid") => {
-                    let uid = match value.get_ref() {
-                        DeValue::Integer(n) if n.radix() == 10 => n.as_str().replace('_', "").parse().ok(),
-                        _ => None,
-                    };
-                    declared.uid = Some(uid.ok_or_else(|| fault("must be a user id"))?);
+                    declared.uid = Some(user_id(value.get_ref()).ok_or_else(|| fault("must be a user id"))?);
                 }
                 (Sort::Agent, "revoked") => {
                     declared.revoked = value.get_ref().as_bool().ok_or_else(|| fault("must be true or false"))?;
@@ -307,6 +358,13 @@ impl Declared {
             declared.attributes.insert("blueprint".to_owned(), blueprint);
         }
         Ok(declared)
+    }
+}
+
+fn user_id(value: &DeValue<'_>) -> Option<u32> {
+    match value {
+        DeValue::Integer(n) if n.radix() == 10 => n.as_str().replace('_', "").parse().ok(),
+        _ => None,
     }
 }
 

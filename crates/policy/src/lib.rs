@@ -33,7 +33,7 @@ mod trace;
 mod truth;
 mod value;
 
-pub use config::{Config, GateConfig, LogConfig, ServerConfig};
+pub use config::{Config, GateConfig, LogConfig, Mode, ServerConfig};
 pub use files::{Exposure, GateFiles};
 pub use finding::{Finding, LoadError, Rule, Severity, render};
 pub use init::{init, starter};

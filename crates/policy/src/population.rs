@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use callgate_core::AgentId;
+use callgate_core::{AgentId, DoorName, SessionId};
 use cedar_policy::{Entities, Entity, EntityUid, Schema};
 
-use crate::entities::{self, Declarations, Declared, Sort, uid};
+use crate::entities::{self, Declarations, Declared, Door, Sort, agent_at_door, uid};
 use crate::finding::{Finding, LoadError, Rule};
 use crate::index::Index;
 
@@ -34,7 +34,7 @@ pub(crate) struct Class {
 #[derive(Debug, Default)]
 pub(crate) struct Population {
     agents: BTreeMap<AgentId, Agent>,
-    users: BTreeMap<u32, AgentId>,
+    doors: Vec<Door>,
     pub(crate) classes: Vec<Class>,
     known: BTreeMap<EntityUid, Known>,
 }
@@ -50,7 +50,7 @@ struct Known {
 
 impl Population {
     pub(crate) fn build(declarations: &Declarations, index: &Index, schema: &Schema) -> Result<Self, LoadError> {
-        let mut population = Self::default();
+        let mut population = Self { doors: declarations.doors().collect(), ..Self::default() };
         let mut classes = BTreeMap::new();
         let mut findings = Vec::new();
         for sort in Sort::ALL {
@@ -72,9 +72,6 @@ impl Population {
             };
             let next = classes.len();
             let class = *classes.entry(class).or_insert(next);
-            if let Some(user) = declared.uid {
-                population.users.insert(user, agent.clone());
-            }
             let known = Agent { id: agent.clone(), uid, revoked: declared.revoked, place, class };
             population.agents.insert(agent, known);
         }
@@ -115,9 +112,9 @@ impl Population {
         self.agents.values()
     }
 
-    /// The agent whose process runs as this user.
-    pub(crate) fn by_user(&self, user: u32) -> Option<&AgentId> {
-        self.users.get(&user)
+    /// The agent that comes in as this user, through this host, in this session.
+    pub(crate) fn at_door(&self, user: u32, host: Option<&DoorName>, session: Option<&SessionId>) -> Option<&AgentId> {
+        agent_at_door(&self.doors, user, host, session)
     }
 
     pub(crate) fn class(&self, place: usize) -> Option<&Class> {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use callgate_core::seam::{Offer, Snapshot, Standing};
-use callgate_core::{AgentId, Call, Code, Evaluation, Facts, Offered, Reason, Satisfied, ServerName, ToolName};
+use callgate_core::{
+    AgentId, Call, Code, DoorName, Evaluation, Facts, Offered, Reason, Satisfied, ServerName, SessionId, ToolName,
+};
 use callgate_text::{Digest, Json};
 use cedar_policy::{Authorizer, Context, Effect, Entities, EntityUid, Request};
 
@@ -81,9 +83,10 @@ impl GateSnapshot {
         agents
     }
 
-    /// The agent whose process runs as this user, as `entities.toml` maps it.
-    pub fn agent_of_uid(&self, uid: u32) -> Option<&AgentId> {
-        self.population.by_user(uid)
+    /// The agent that a process of this user is, in this host and this session, as `entities.toml` maps it. Host and
+    /// session may be the process's own word: they never reach another user's agent.
+    pub fn agent_at(&self, uid: u32, host: Option<&DoorName>, session: Option<&SessionId>) -> Option<&AgentId> {
+        self.population.at_door(uid, host, session)
     }
 
     /// The blueprints of an agent, at any depth, sorted.

@@ -238,5 +238,13 @@ fn exact(bytes: &str) -> Result<Call, String> {
 }
 
 fn request(tool: ToolName, session: Option<SessionId>, arguments: Option<Object>) -> Request {
-    Request { tool, session, arguments, members: Object::default(), original: Digest::of(b""), offered: None }
+    Request {
+        tool,
+        session,
+        arguments,
+        members: Object::default(),
+        original: Digest::of(b""),
+        offered: None,
+        host_call: None,
+    }
 }

@@ -58,7 +58,7 @@ fn line(output: &Output, shown: &Shown) -> String {
     let word = |key: &str| shown.leaf.get(key).and_then(Json::as_str).unwrap_or_default();
     let decision = match word("decision") {
         "allow" => output.paint(Tone::Good, "allow"),
-        "escalate" => output.paint(Tone::Caution, "escalate"),
+        word @ ("escalate" | "would_deny") => output.paint(Tone::Caution, word),
         "" => shown
             .leaf
             .get("details")

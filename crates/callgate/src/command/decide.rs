@@ -62,8 +62,7 @@ fn read() -> Result<Vec<u8>> {
 /// An answer without a known decision is the gate's failure, not an allow.
 fn decision(answer: &Json) -> Result<Decision> {
     let word = answer.get("decision").and_then(Json::as_str);
-    let known = [Decision::Allow, Decision::Deny, Decision::Escalate];
-    known.into_iter().find(|decision| Some(decision.as_str()) == word).context("an answer without a decision")
+    word.and_then(Decision::from_word).context("an answer without a decision")
 }
 
 fn verdict_text(output: &Output, verdict: &Json, decision: Decision) -> String {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use callgate_doors::mcp::{self, Limits, Relay};
-use callgate_doors::socket::Client;
+use callgate_doors::socket::{Client, Greeting};
 use callgate_identity::Token;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -25,7 +25,9 @@ pub(crate) async fn run(
 ) -> Result<ExitCode> {
     let server = server.parse().context("--server")?;
     let token = credential.map(|path| Token::read(path).with_context(|| path.display().to_string())).transpose()?;
-    let gate = Client::new(place::socket(place)?, token.map(|token| token.secret().to_owned()));
+    let token = token.map(|token| token.secret().to_owned());
+    let greeting = Greeting { token, door: Some("mcp".parse()?), session: None };
+    let gate = Client::new(place::socket(place)?, greeting);
     if let Err(error) = gate.connect().await {
         // The door opens all the same: every call is denied with this reason until a gate runs.
         complain(&format!("callgate: {error}"));

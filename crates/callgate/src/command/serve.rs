@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use callgate_core::Kind;
 use callgate_core::seam::Snapshot;
 use callgate_doors::socket::{Access, Limits, Listening, Server, Services};
+use callgate_policy::Config;
 use callgate_text::Json;
 use notify::{RecursiveMode, Watcher};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -88,6 +89,8 @@ async fn started(assembly: &Assembly) -> Result<()> {
     assembly.gate.note(Kind::Start, vec![version]).await?;
     let details = vec![("policy", Json::from(policy.digest())), ("policies", count(policy.policies().len()))];
     assembly.gate.note(Kind::PolicyLoad, details).await?;
+    // A door that enforces needs no word; one that only watches is told anew by every start.
+    assembly.note_modes(&Config::default(), policy.config()).await;
     for finding in assembly.policy.findings() {
         tracing::warn!("{finding}");
     }

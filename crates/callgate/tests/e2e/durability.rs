@@ -24,6 +24,7 @@ fn request() -> Request {
         members: Object::default(),
         original: Digest::of(b"frame"),
         offered: None,
+        host_call: None,
     }
 }
 

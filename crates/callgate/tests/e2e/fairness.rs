@@ -19,6 +19,7 @@ fn request(tool: &str, name: &str, value: String) -> Request {
         members: Object::default(),
         original: Digest::of(b"frame"),
         offered: None,
+        host_call: None,
     }
 }
 

@@ -93,7 +93,10 @@ impl House {
     /// A client of the running gate with an agent's credential.
     pub(crate) fn client(&self, agent: &str) -> callgate_doors::socket::Client {
         let token = fs::read_to_string(self.token(agent)).expect("reads").trim().to_owned();
-        callgate_doors::socket::Client::new(self.socket(), Some(token))
+        callgate_doors::socket::Client::new(
+            self.socket(),
+            callgate_doors::socket::Greeting { token: Some(token), ..Default::default() },
+        )
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use callgate_text::Digest;
 
 use crate::seam::{Entropy, EntropyError};
-use crate::{AgentId, Call, SessionId, Timestamp, ToolName};
+use crate::{AgentId, Call, HostCall, SessionId, Timestamp, ToolName};
 
 /// The single-use permit of an allowed call: 128 random bits that only the gate can mint.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,6 +33,7 @@ pub(super) struct Released {
     pub(super) tool: ToolName,
     pub(super) index: u64,
     pub(super) call: Digest,
+    host_call: Option<HostCall>,
     token: Digest,
     at: Timestamp,
 }
@@ -50,6 +51,39 @@ pub(super) struct Outstanding(Mutex<Table>);
 struct Table {
     calls: BTreeMap<String, Released>,
     order: BTreeMap<AgentId, VecDeque<String>>,
+    /// The latest decision about each call that its host named.
+    hosted: BTreeMap<Hosted, String>,
+}
+
+type Hosted = (AgentId, Option<SessionId>, HostCall);
+
+impl Released {
+    fn hosted(&self) -> Option<Hosted> {
+        Some((self.agent.clone(), self.session.clone(), self.host_call.clone()?))
+    }
+}
+
+impl Table {
+    fn take(&mut self, id: &str) -> Option<Released> {
+        let released = self.calls.remove(id)?;
+        if let Some(own) = self.order.get_mut(&released.agent) {
+            own.retain(|other| other != id);
+            if own.is_empty() {
+                self.order.remove(&released.agent);
+            }
+        }
+        self.unhost(id, &released);
+        Some(released)
+    }
+
+    /// Forgets by which host's id the call was known, unless that already means a later one.
+    fn unhost(&mut self, id: &str, released: &Released) {
+        if let Some(hosted) = released.hosted()
+            && self.hosted.get(&hosted).is_some_and(|latest| latest == id)
+        {
+            self.hosted.remove(&hosted);
+        }
+    }
 }
 
 impl Outstanding {
@@ -60,22 +94,29 @@ impl Outstanding {
             tool: call.tool().clone(),
             index,
             call: call.digest(),
+            host_call: call.host_call().cloned(),
             token: Digest::of(permit.0.as_bytes()),
             at,
         };
         let mut table = self.table();
-        let Table { calls, order } = &mut *table;
-        let own = order.entry(call.agent().clone()).or_default();
-        while let Some(oldest) = own.front() {
-            let old = calls.get(oldest).is_none_or(|call| at.as_millis() - call.at.as_millis() > LONGEST_MILLIS);
-            if !old && own.len() < MOST_PER_AGENT {
+        while let Some(oldest) = table.order.get(call.agent()).and_then(VecDeque::front).cloned() {
+            let own = table.order.get(call.agent()).map_or(0, VecDeque::len);
+            let old = table.calls.get(&oldest);
+            let old = old.is_none_or(|call| at.as_millis() - call.at.as_millis() > LONGEST_MILLIS);
+            if !old && own < MOST_PER_AGENT {
                 break;
             }
-            calls.remove(oldest);
-            own.pop_front();
+            if table.take(&oldest).is_none()
+                && let Some(own) = table.order.get_mut(call.agent())
+            {
+                own.pop_front();
+            }
         }
-        own.push_back(id.to_owned());
-        calls.insert(id.to_owned(), released);
+        if let Some(hosted) = released.hosted() {
+            table.hosted.insert(hosted, id.to_owned());
+        }
+        table.order.entry(call.agent().clone()).or_default().push_back(id.to_owned());
+        table.calls.insert(id.to_owned(), released);
     }
 
     /// Spends the permit of `id`: only its own agent can, only once, only with the right token.
@@ -87,18 +128,23 @@ impl Outstanding {
         if found.agent != *agent || found.token != Digest::of(token.as_bytes()) {
             return None;
         }
-        let released = table.calls.remove(id);
-        if let Some(own) = table.order.get_mut(agent) {
-            own.retain(|other| other != id);
-            if own.is_empty() {
-                table.order.remove(agent);
-            }
-        }
-        released
+        table.take(id)
+    }
+
+    /// Spends the permit of the call that its host names; `None` if no such call is outstanding.
+    pub(super) fn spend_hosted(
+        &self,
+        agent: &AgentId,
+        session: Option<&SessionId>,
+        call: &HostCall,
+    ) -> Option<(String, Released)> {
+        let mut table = self.table();
+        let id = table.hosted.get(&(agent.clone(), session.cloned(), call.clone())).cloned()?;
+        table.take(&id).map(|released| (id, released))
     }
 
     pub(super) fn forget(&self, id: &str) {
-        self.table().calls.remove(id);
+        self.table().take(id);
     }
 
     /// The table stays whole whatever panics around it: every change is one insertion or removal.

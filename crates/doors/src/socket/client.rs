@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use callgate_core::gate::{Observed, Passing};
+use callgate_core::gate::{Observed, Passing, Reported};
 use callgate_core::seam::{Later, Offer, Standing};
 use callgate_core::{CallFault, Code, Completion, Reason, Receipt, Request, ServerName};
 use callgate_text::Json;
@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use crate::{Operations, Ruling};
 
 use super::link::{Link, Lost};
-use super::wire;
+use super::{Greeting, wire};
 
 /// Why the gate gave no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,7 +59,7 @@ impl From<ClientError> for Reason {
 /// Nothing is ever sent twice.
 pub struct Client {
     path: PathBuf,
-    token: Option<String>,
+    greeting: Greeting,
     patience: Duration,
     link: Mutex<Option<Arc<Link>>>,
 }
@@ -72,9 +72,9 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(15);
 
 impl Client {
-    /// A client of the gate at `path` that presents `token`.
-    pub fn new(path: impl Into<PathBuf>, token: Option<String>) -> Self {
-        Self { path: path.into(), token, patience: PATIENCE, link: Mutex::new(None) }
+    /// A client of the gate at `path` that greets like this.
+    pub fn new(path: impl Into<PathBuf>, greeting: Greeting) -> Self {
+        Self { path: path.into(), greeting, patience: PATIENCE, link: Mutex::new(None) }
     }
 
     /// The same with another limit on how long an answer may take.
@@ -126,6 +126,23 @@ impl Client {
         self.ask("decide", wire::request_to_json(request)).await
     }
 
+    /// Reports what the host ran, as [`callgate_core::Gate::report`] takes it.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] with `session_ended` if that was not what was decided; see [`ClientError`].
+    pub async fn report(&self, reported: Reported) -> Result<Receipt, ClientError> {
+        self.expect("report", wire::reported_to_json(&reported), |json| wire::receipt_from_json(&json)).await
+    }
+
+    /// Looks at texts that pass, in their order.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn observe_texts(&self, texts: Vec<Passing>) -> Result<Vec<Observed>, ClientError> {
+        let count = texts.len();
+        self.expect("observe", wire::texts_to_json(texts), |json| wire::observed_from_json(json, count)).await
+    }
+
     async fn link(&self) -> Result<Arc<Link>, ClientError> {
         let mut link = self.link.lock().await;
         if let Some(live) = link.as_ref().filter(|link| !link.is_lost()) {
@@ -142,7 +159,7 @@ impl Client {
         let (begun, mut pause) = (Instant::now(), SHORTEST_PAUSE);
         loop {
             let left = self.patience.saturating_sub(begun.elapsed());
-            match Link::open(&self.path, self.token.as_deref(), left).await {
+            match Link::open(&self.path, &self.greeting, left).await {
                 Ok(link) => return Ok(link),
                 Err(error) => match error.kind() {
                     ErrorKind::WouldBlock
@@ -196,10 +213,6 @@ impl Operations for Client {
     }
 
     fn observe(&self, texts: Vec<Passing>) -> Later<'_, Result<Vec<Observed>, Reason>> {
-        Box::pin(async move {
-            let count = texts.len();
-            let body = wire::texts_to_json(texts);
-            Ok(self.expect("observe", body, |json| wire::observed_from_json(json, count)).await?)
-        })
+        Box::pin(async move { Ok(self.observe_texts(texts).await?) })
     }
 }

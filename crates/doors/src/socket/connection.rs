@@ -18,7 +18,7 @@ use crate::outbox::{Outbox, outbox};
 use super::lanes::{Lanes, Taken};
 use super::operate::operate;
 use super::places::{Arrival, NoSeat};
-use super::{Limits, PROTOCOL, Peer, Services, wire};
+use super::{Greeting, Limits, PROTOCOL, Peer, Services, wire};
 
 /// What all connections share.
 pub(super) struct Shared {
@@ -29,10 +29,9 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Root and the gate's own user could do all that the operator can with a debugger; nobody else may ask. A
-    /// connection with a token speaks for an agent, whoever runs it.
-    pub(super) fn is_operator(&self, peer: &Peer, token: Option<&str>) -> bool {
-        (peer.uid == 0 || peer.uid == self.own_uid) && token.is_none()
+    /// Root and the gate's own user could do all that the operator can with a debugger; nobody else may ask.
+    pub(super) fn is_operator(&self, peer: &Peer, greeting: &Greeting) -> bool {
+        (peer.uid == 0 || peer.uid == self.own_uid) && greeting.is_plain()
     }
 }
 
@@ -62,7 +61,8 @@ impl Connection {
         let frames = Frames::new(reader, shared.limits.message);
         let in_flight = Arc::new(Semaphore::new(usize::try_from(shared.limits.in_flight).unwrap_or(1)));
         let most = shared.limits.in_flight;
-        let mut session = Session { shared, peer, token: None, frames, outbox, in_flight: in_flight.clone() };
+        let mut session =
+            Session { shared, peer, greeting: Arc::default(), frames, outbox, in_flight: in_flight.clone() };
         tokio::select! {
             biased;
             _ = halted.wait_for(|halted| *halted) => {}
@@ -83,7 +83,7 @@ async fn writer_gone(outbox: Outbox) {
 struct Session {
     shared: Arc<Shared>,
     peer: Peer,
-    token: Option<Arc<str>>,
+    greeting: Arc<Greeting>,
     frames: Frames<OwnedReadHalf>,
     outbox: Outbox,
     in_flight: Arc<Semaphore>,
@@ -98,12 +98,12 @@ impl Session {
             () = arrival.shown_out() => return,
         };
         let Ok(Some((Frame::Line(hello), _))) = hello else { return };
-        let Some(token) = greeting(&hello) else {
+        let Some(greeting) = Greeting::read(&hello) else {
             return self.refuse("the first line must be a greeting of protocol 1").await;
         };
-        self.token = token.map(Into::into);
+        self.greeting = Arc::new(greeting);
         let lane = self.shared.lanes.of(&self.caller(), &self.peer);
-        let operator = self.shared.is_operator(&self.peer, self.token.as_deref());
+        let operator = self.shared.is_operator(&self.peer, &self.greeting);
         let _seat = match arrival.sit(&lane, operator) {
             Ok(seat) => seat,
             Err(NoSeat::Caller) => return self.refuse("this agent has too many connections").await,
@@ -137,7 +137,7 @@ impl Session {
         let request = Request {
             shared: self.shared.clone(),
             peer: self.peer,
-            token: self.token.clone(),
+            greeting: self.greeting.clone(),
             outbox: self.outbox.clone(),
         };
         tokio::spawn(request.run(line, place, (room, bulk)));
@@ -145,7 +145,7 @@ impl Session {
     }
 
     fn caller(&self) -> Caller {
-        self.shared.services.identify.identify(&self.peer, self.token.as_deref())
+        self.shared.services.identify.identify(&self.peer, &self.greeting)
     }
 
     /// The next message. One that is more than small waits for its agent's turn, and once begun it
@@ -183,26 +183,11 @@ impl Session {
     }
 }
 
-/// The token of a greeting; `None` if this is not one.
-fn greeting(line: &[u8]) -> Option<Option<String>> {
-    let Json::Object(mut message) = Json::parse(line).ok()? else { return None };
-    let Json::Object(mut hello) = message.remove("hello")? else { return None };
-    if hello.remove("protocol")?.as_i64() != Some(PROTOCOL) || !message.is_empty() {
-        return None;
-    }
-    let token = match hello.remove("token") {
-        None => None,
-        Some(Json::String(token)) => Some(token),
-        Some(_) => return None,
-    };
-    hello.is_empty().then_some(token)
-}
-
 /// One request, on its own task.
 pub(super) struct Request {
     pub(super) shared: Arc<Shared>,
     pub(super) peer: Peer,
-    pub(super) token: Option<Arc<str>>,
+    pub(super) greeting: Arc<Greeting>,
     outbox: Outbox,
 }
 

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use crate::frames::{Frame, Frames};
 use crate::outbox::{Outbox, outbox};
 
-use super::{PROTOCOL, wire};
+use super::{Greeting, PROTOCOL, wire};
 
 /// The longest answer.
 const LONGEST: usize = 32 << 20;
@@ -63,23 +63,20 @@ impl Pending {
 pub(super) struct Lost;
 
 impl Link {
-    pub(super) async fn open(path: &Path, token: Option<&str>, patience: Duration) -> std::io::Result<Self> {
+    pub(super) async fn open(path: &Path, greeting: &Greeting, patience: Duration) -> std::io::Result<Self> {
         let slow = |_| std::io::Error::from(std::io::ErrorKind::TimedOut);
-        timeout(patience, Self::greet(path, token)).await.map_err(slow)?
+        timeout(patience, Self::greet(path, greeting)).await.map_err(slow)?
     }
 
-    async fn greet(path: &Path, token: Option<&str>) -> std::io::Result<Self> {
+    async fn greet(path: &Path, greeting: &Greeting) -> std::io::Result<Self> {
         let stream = UnixStream::connect(path).await?;
         let (reader, writer) = stream.into_split();
         let (outbox, drain) = outbox(UNWRITTEN);
         tokio::spawn(drain.run(writer, None));
-        let mut hello = vec![("protocol", Json::integer(PROTOCOL))];
-        hello.extend(token.map(|token| ("token", Json::from(token))));
-        let hello = Json::object([("hello", Json::object(hello))]);
         // Hung up before a greeting: the gate had no place left. An answer of another kind is no gate's.
         let full = || std::io::Error::from(std::io::ErrorKind::ConnectionAborted);
         let refused = || std::io::Error::from(std::io::ErrorKind::InvalidData);
-        outbox.send(hello.canonical()).await.map_err(|_| full())?;
+        outbox.send(greeting.to_json().canonical()).await.map_err(|_| full())?;
         let mut frames = Frames::new(reader, LONGEST);
         let Some(Frame::Line(answer)) = frames.next().await.map_err(|_| full())? else { return Err(full()) };
         let answer = Json::parse(&answer).map_err(|_| refused())?;

@@ -10,7 +10,7 @@ use super::wire::{self, Malformed};
 pub(super) async fn operate(request: &Request, op: &str, body: Json) -> Result<Json, Reason> {
     let services = &request.shared.services;
     let gate = &services.gate;
-    let caller = services.identify.identify(&request.peer, request.token.as_deref());
+    let caller = services.identify.identify(&request.peer, &request.greeting);
     match op {
         "decide" => {
             let call = wire::request_from_json(body).unwrap_or_else(|why| Err(CallFault::Shape(shape(why))));
@@ -19,6 +19,10 @@ pub(super) async fn operate(request: &Request, op: &str, body: Json) -> Result<J
         "complete" => {
             let completion = wire::completion_from_json(body).map_err(malformed)?;
             gate.complete(&caller, completion).await.map(|receipt| receipt.to_json())
+        }
+        "report" => {
+            let reported = wire::reported_from_json(body).map_err(malformed)?;
+            gate.report(&caller, reported).await.map(|receipt| receipt.to_json())
         }
         "preview" => {
             // A trace holds the text of policies, and asking leaves no record: an agent could map them all.
@@ -46,10 +50,10 @@ async fn operator(request: &Request, op: &str, body: &Json) -> Result<Json, Reas
 }
 
 fn trusted(request: &Request) -> Result<(), Reason> {
-    if request.shared.is_operator(&request.peer, request.token.as_deref()) {
+    if request.shared.is_operator(&request.peer, &request.greeting) {
         return Ok(());
     }
-    Err(Reason::new(Code::NotPermitted, "only the gate's own user may ask this, without a token"))
+    Err(Reason::new(Code::NotPermitted, "only the gate's own user may ask this, without a token and as no door"))
 }
 
 fn malformed(why: Malformed) -> Reason {

@@ -1,6 +1,8 @@
 //! The bodies of requests and answers, both ways.
 
-use callgate_core::gate::{Observed, Passing, Preview};
+use std::time::Duration;
+
+use callgate_core::gate::{Observed, Passing, Preview, Reported};
 use callgate_core::seam::{Offer, OfferKind, Standing};
 use callgate_core::{
     Answer, CallFault, Code, Completion, Decision, Disclose, Outcome, Reason, Receipt, Request, ServerName,
@@ -33,6 +35,9 @@ pub(super) fn request_to_json(request: &Result<Request, CallFault>) -> Json {
     if let Some(offered) = request.offered {
         body.push(("offered", Json::from(offered.to_string())));
     }
+    if let Some(host_call) = &request.host_call {
+        body.push(("host_call", Json::from(host_call)));
+    }
     Json::object(body)
 }
 
@@ -61,6 +66,10 @@ pub(super) fn request_from_json(body: Json) -> Result<Result<Request, CallFault>
         offered: match body.text("offered")? {
             None => None,
             Some(offered) => Some(offered.parse().map_err(|_| "`offered` is not what a server can offer")?),
+        },
+        host_call: match body.text("host_call")?.map(|host_call| host_call.parse()).transpose() {
+            Ok(host_call) => host_call,
+            Err(error) => return Ok(Err(CallFault::Name(error))),
         },
     };
     body.end()?;
@@ -91,20 +100,17 @@ pub(super) fn answer_to_json(answer: &Answer) -> Json {
 /// Closed by default: an answer that is not understood in full is not an allow.
 pub(super) fn ruling_from_json(answer: &Json) -> Result<Ruling, Malformed> {
     let text = |key| answer.get(key).and_then(Json::as_str);
-    let decision = match text("decision") {
-        Some("allow") => Decision::Allow,
-        Some("deny") => Decision::Deny,
-        Some("escalate") => Decision::Escalate,
-        _ => return Err("the answer has no decision"),
-    };
+    let decision = text("decision").and_then(Decision::from_word).ok_or("the answer has no decision")?;
     let first = answer.get("reasons").and_then(Json::as_array).and_then(<[Json]>::first);
     let code = first.and_then(|reason| reason.get("code")).and_then(Json::as_str);
     let code = match decision {
         Decision::Escalate => Code::ApprovalRequired,
-        Decision::Allow | Decision::Deny => code.and_then(|code| code.parse().ok()).unwrap_or(Code::Internal),
+        Decision::Allow | Decision::Deny | Decision::WouldDeny => {
+            code.and_then(|code| code.parse().ok()).unwrap_or(Code::Internal)
+        }
     };
     let permit = text("permit").map(str::to_owned);
-    if (decision == Decision::Allow) != permit.is_some() {
+    if decision.releases() != permit.is_some() {
         return Err("the answer's permit does not fit its decision");
     }
     Ok(Ruling {
@@ -137,11 +143,43 @@ pub(super) fn completion_from_json(body: Json) -> Result<Completion, Malformed> 
     let completion = Completion {
         id: body.text("id")?.ok_or("`id` is missing")?,
         permit: body.text("permit")?.ok_or("`permit` is missing")?,
-        outcome: body.text("status")?.as_deref().and_then(Outcome::from_word).ok_or("`status` is not one")?,
+        outcome: body.outcome()?,
         result: body.digest("result_digest")?,
     };
     body.end()?;
     Ok(completion)
+}
+
+/// What was run as `ran`, in the form of a call.
+pub(super) fn reported_to_json(reported: &Reported) -> Json {
+    let mut body = vec![
+        ("ran", request_to_json(&Ok(reported.request.clone()))),
+        ("status", Json::from(reported.outcome.as_str())),
+    ];
+    if let Some(result) = reported.result {
+        body.push(("result_digest", Json::from(result)));
+    }
+    if let Some(took) = reported.took {
+        body.push(("took_ms", Json::integer(i64::try_from(took.as_millis()).unwrap_or(i64::MAX))));
+    }
+    Json::object(body)
+}
+
+pub(super) fn reported_from_json(body: Json) -> Result<Reported, Malformed> {
+    let mut body = Fields::of(body)?;
+    let ran = request_from_json(body.take("ran").ok_or("`ran` is missing")?)?;
+    let took = match body.take("took_ms") {
+        None => None,
+        Some(took) => Some(took.as_i64().and_then(|took| u64::try_from(took).ok()).ok_or("`took_ms` is no duration")?),
+    };
+    let reported = Reported {
+        request: ran.map_err(|_| "`ran` is not a call")?,
+        outcome: body.outcome()?,
+        result: body.digest("result_digest")?,
+        took: took.map(Duration::from_millis),
+    };
+    body.end()?;
+    Ok(reported)
 }
 
 pub(super) fn receipt_from_json(receipt: &Json) -> Result<Receipt, Malformed> {
@@ -290,6 +328,10 @@ impl Fields {
     fn digest(&mut self, key: &str) -> Result<Option<Digest>, Malformed> {
         let text = self.text(key)?;
         text.map(|text| text.parse()).transpose().map_err(|_| "a member that should be a digest is not")
+    }
+
+    fn outcome(&mut self) -> Result<Outcome, Malformed> {
+        self.text("status")?.as_deref().and_then(Outcome::from_word).ok_or("`status` is not one")
     }
 
     fn count(&mut self, key: &str) -> Result<usize, Malformed> {

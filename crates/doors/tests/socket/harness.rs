@@ -11,7 +11,7 @@ use callgate_core::{
     AgentId, Call, Caller, Disclose, Entry, Evaluation, Facts, Gate, Offered, PolicyRef, Posture, Receipt, Record,
     Request, Satisfied, ServerName, Timestamp,
 };
-use callgate_doors::socket::{Access, Client, Identify, Limits, Listening, Operator, Peer, Server, Services};
+use callgate_doors::socket::{Access, Client, Greeting, Identify, Limits, Listening, Operator, Peer, Server, Services};
 use callgate_text::{Digest, Json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
@@ -97,7 +97,8 @@ impl Snapshot for OnePolicy {
 
 impl Identify for World {
     /// A token is an agent's name; without one nobody is known.
-    fn identify(&self, _: &Peer, token: Option<&str>) -> Caller {
+    fn identify(&self, _: &Peer, greeting: &Greeting) -> Caller {
+        let token = greeting.token.as_deref();
         let id = token.and_then(|token| token.parse().ok()).filter(|_| !self.revoked.load(Ordering::SeqCst));
         id.map_or(Caller::Unrecognised { why: "no" }, |id| Caller::Agent { id, posture: Posture::Enforced })
     }
@@ -167,7 +168,7 @@ impl Rig {
     }
 
     pub(crate) fn client(&self, agent: Option<&str>) -> Client {
-        Client::new(&self.path, agent.map(str::to_owned))
+        Client::new(&self.path, Greeting { token: agent.map(str::to_owned), ..Greeting::default() })
     }
 
     pub(crate) async fn stop(&mut self) {
@@ -215,5 +216,6 @@ pub(crate) fn request(tool: &str) -> Request {
         members: Json::parse(br#"{"task":{}}"#).unwrap().as_object().cloned().unwrap(),
         original: Digest::of(b"original"),
         offered: Some(Offered::Definition(Digest::of(b"offered"))),
+        host_call: None,
     }
 }

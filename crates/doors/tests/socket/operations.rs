@@ -3,10 +3,10 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use callgate_core::gate::{Observed, Passing};
+use callgate_core::gate::{Observed, Passing, Reported};
 use callgate_core::seam::{Offer, OfferKind, Standing};
-use callgate_core::{CallFault, Caller, Code, Completion, Decision, Outcome, Posture};
-use callgate_doors::socket::ClientError;
+use callgate_core::{CallFault, Caller, Code, Completion, Decision, Kind, Outcome, Posture, Request};
+use callgate_doors::socket::{ClientError, Greeting};
 use callgate_doors::{Local, Operations};
 use callgate_text::{Digest, Json};
 
@@ -78,6 +78,47 @@ async fn completions_standings_texts_and_previews_cross() {
 }
 
 #[tokio::test]
+async fn a_report_crosses_and_is_compared() {
+    let rig = Rig::new();
+    let client = rig.client(Some("agent-1"));
+    let hosted = |tool: &str| Request { host_call: "toolu_1".parse().ok(), ..request(tool) };
+    let ran = |tool: &str| Reported {
+        request: hosted(tool),
+        outcome: Outcome::Error,
+        result: Some(Digest::of(b"result")),
+        took: Some(Duration::from_millis(7)),
+    };
+    assert_eq!(client.decide(Ok(hosted("srv.echo"))).await.decision, Decision::Allow);
+    assert_eq!(client.report(ran("srv.echo")).await.unwrap().index, 1);
+    let records = rig.world.records.lock().unwrap().clone();
+    assert_eq!((records[1].kind, records[1].prev), (Kind::Outcome, Some(0)));
+    assert_eq!(records[1].id, records[0].id);
+
+    assert_eq!(client.decide(Ok(hosted("srv.echo"))).await.decision, Decision::Allow);
+    let Err(ClientError::Refused(reason)) = client.report(ran("srv.other")).await else { panic!("not compared") };
+    assert_eq!(reason.code, Code::SessionEnded);
+    assert_eq!(client.decide(Ok(request("srv.echo"))).await.code, Code::SessionEnded);
+}
+
+#[tokio::test]
+async fn a_door_is_not_the_operator_whoever_runs_it() {
+    let rig = Rig::new();
+    let greet = |greeting: Greeting| callgate_doors::socket::Client::new(&rig.path, greeting);
+    let (door, session) = ("claude-code".parse().ok(), "s-1".parse().ok());
+    for greeting in [
+        Greeting { door, ..Greeting::default() },
+        Greeting { session, ..Greeting::default() },
+        Greeting { token: Some(String::new()), ..Greeting::default() },
+    ] {
+        let Err(ClientError::Refused(reason)) = greet(greeting).ask("status", Json::Null).await else {
+            panic!("a door asked for the status")
+        };
+        assert_eq!(reason.code, Code::NotPermitted);
+    }
+    assert!(greet(Greeting::default()).ask("status", Json::Null).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_revoked_credential_acts_on_the_next_call() {
     let rig = Rig::new();
     let client = rig.client(Some("agent-1"));
@@ -128,7 +169,10 @@ async fn many_requests_are_under_way_at_once() {
 async fn a_lost_gate_is_a_denial_that_says_what_to_do_and_a_new_one_is_found() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("run/gate.sock");
-    let client = callgate_doors::socket::Client::new(&path, Some("agent-1".to_owned()));
+    let client = callgate_doors::socket::Client::new(
+        &path,
+        Greeting { token: Some("agent-1".to_owned()), ..Greeting::default() },
+    );
     let ruling = client.decide(Ok(request("srv.echo"))).await;
     assert_eq!((ruling.decision, ruling.code, ruling.permit()), (Decision::Deny, Code::Internal, None));
     assert!(ruling.for_model.contains("no gate is running: start it with `callgate serve`"));
@@ -179,7 +223,8 @@ async fn an_answer_that_is_not_understood_is_a_denial() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("s");
         let listener = tokio::net::UnixListener::bind(&path).unwrap();
-        let client = callgate_doors::socket::Client::new(&path, None).with_patience(Duration::from_millis(300));
+        let client =
+            callgate_doors::socket::Client::new(&path, Greeting::default()).with_patience(Duration::from_millis(300));
         let serve = async {
             let (stream, _) = listener.accept().await.unwrap();
             let (reader, mut writer) = stream.into_split();

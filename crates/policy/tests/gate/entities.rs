@@ -24,6 +24,15 @@ fn entities_must_make_sense() {
         "[blueprint.a]\nparents = [\"b\"]\n[blueprint.b]\nparents = [\"a\"]",
         "[blueprint.a]\nparents = [\"a\"]",
         "[agent.a]\nuid = 1\n[agent.b]\nuid = 1",
+        "[agent.a]\n[[door]]\nuid = 1\nagent = \"a\"\n[[door]]\nuid = 1\nagent = \"a\"",
+        "[agent.a]\nuid = 1\n[agent.b]\n[[door]]\nuid = 1\nagent = \"b\"",
+        "[[door]]\nuid = 1\nagent = \"a\"",
+        "[agent.a]\n[[door]]\nagent = \"a\"",
+        "[agent.a]\n[[door]]\nuid = 1",
+        "[agent.a]\n[[door]]\nuid = 1\nagent = \"a\"\nhost = \"no such\"",
+        "[agent.a]\n[[door]]\nuid = 1\nagent = \"a\"\nsession = \"a*b\"",
+        "[agent.a]\n[[door]]\nuid = 1\nagent = \"a\"\nmode = \"observe\"",
+        "[agent.a]\n[door]\nuid = 1\nagent = \"a\"",
         "[agent.a]\nuid = -1",
         "[agent.a]\nuid = \"1\"",
         "[agent.a]\nrevoked = \"yes\"",
@@ -169,7 +178,7 @@ fn an_empty_directory_is_a_gate_that_denies() {
 #[test]
 fn the_peer_is_mapped_to_its_agent() {
     let gate = gate("");
-    assert_eq!(gate.agent_of_uid(1001).map(|agent| agent.as_str()), Some("s1"));
-    assert_eq!(gate.agent_of_uid(0), None);
+    assert_eq!(gate.agent_at(1001, None, None).map(|agent| agent.as_str()), Some("s1"));
+    assert_eq!(gate.agent_at(0, None, None), None);
     assert_eq!(gate.agents().iter().filter(|(_, revoked)| *revoked).count(), 1);
 }

@@ -66,6 +66,12 @@ pub(crate) enum Command {
         /// Where to write it. Existing files are never overwritten.
         #[arg(value_name = "DIR", default_value = "gate")]
         dir: PathBuf,
+        /// A pack to start from, in place of the small example: what a host's own tools are and may do.
+        #[arg(long, value_enum, value_name = "HOST")]
+        pack: Option<Host>,
+        /// With --pack, where files may be written; the current directory unless told.
+        #[arg(long, value_name = "DIR", requires = "pack")]
+        workspace: Option<PathBuf>,
     },
     /// Start the gate: the only process that opens its state.
     Serve {
@@ -100,6 +106,11 @@ pub(crate) enum Command {
         #[arg(required = true, last = true, value_name = "COMMAND")]
         command: Vec<std::ffi::OsString>,
     },
+    /// What a coding agent's host starts before and after each tool call; `callgate install` sets it up.
+    ///
+    /// Reads the host's document from standard input and answers in the host's own words. Whatever goes wrong
+    /// before a call is a denial: exit code 2, with the reason.
+    Hook(HookAt),
     /// Decide one call, read from standard input, and record it.
     ///
     /// The call is `{"agent", "session"?, "tool", "arguments"?}`. Names given here are the operator's
@@ -149,6 +160,27 @@ pub(crate) enum Command {
     /// The demo's small MCP server.
     #[command(hide = true)]
     DemoServer(DemoServer),
+}
+
+/// A host whose tool calls pass the gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Host {
+    /// Anthropic's Claude Code.
+    ClaudeCode,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HookAt {
+    /// The host.
+    pub(crate) host: Host,
+    /// A file made by `callgate agent token`. Without it, `[[door]]` in entities.toml says who this user is.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) credential: Option<PathBuf>,
+    /// Deny nothing, not even if no gate runs: for the time before the operator says `enforce`.
+    #[arg(long)]
+    pub(crate) observe: bool,
+    #[command(flatten)]
+    pub(crate) place: Place,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod completions;
 pub(crate) mod decide;
 pub(crate) mod demo;
+pub(crate) mod hook;
 pub(crate) mod init;
 pub(crate) mod mcp;
 pub(crate) mod policy;

@@ -20,6 +20,9 @@ use crate::cli::{Cli, Command};
 use crate::output::Output;
 
 fn main() -> ExitCode {
+    if command::hook::is_asked() {
+        return command::hook::main();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -49,11 +52,12 @@ fn main() -> ExitCode {
 
 async fn run(command: Command, output: &Output) -> Result<ExitCode> {
     match command {
-        Command::Init { dir } => command::init::run(output, &dir),
+        Command::Init { dir, pack, workspace } => command::init::run(output, &dir, pack, workspace),
         Command::Serve { dir, state, socket } => command::serve::run(output, dir, state, socket).await,
         Command::Mcp { server, credential, timeout, place, command } => {
             command::mcp::run(&server, credential.as_deref(), timeout, &place, command).await
         }
+        Command::Hook(_) => anyhow::bail!("`hook` must be the first word: callgate hook …"),
         Command::Decide { place } => command::decide::decide(output, &place).await,
         Command::Explain { place } => command::decide::explain(output, &place).await,
         Command::Policy(policy) => command::policy::run(output, policy).await,

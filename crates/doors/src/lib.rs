@@ -1,6 +1,7 @@
 //! The doors: ways into the gate. Doors translate; they never decide.
 //!
 //! - [`socket`]: the gate's Unix socket, through which every other process asks it.
+//! - [`hook`]: one process for each event of a coding agent's host.
 //! - [`mcp`]: a gate in front of an MCP server that speaks over stdio.
 //!
 //! A door asks the gate through [`Operations`], which the gate in process ([`Local`]) and the
@@ -8,6 +9,7 @@
 //! decided or hands on the refusal, and reports what became of the call.
 
 pub mod frames;
+pub mod hook;
 pub mod mcp;
 mod operations;
 mod outbox;

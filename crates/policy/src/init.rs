@@ -6,8 +6,30 @@ use std::path::Path;
 use crate::files::GateFiles;
 use crate::finding::{Finding, LoadError, Rule};
 
+/// What `init` can write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Template {
+    /// A small gate for notes, to learn from.
+    Starter,
+    /// The pack for a developer's Claude Code, in `policies/claude-code`.
+    ClaudeCode(Developer),
+}
+
+/// Who works with an agent, and where. Paths are absolute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Developer {
+    /// The directory in which files may be written.
+    pub workspace: String,
+    /// The home directory.
+    pub home: String,
+    /// The user id.
+    pub uid: u32,
+    /// The user's name.
+    pub user: String,
+}
+
 /// The files, by path.
-const FILES: &[(&str, &str)] = &[
+const STARTER: &[(&str, &str)] = &[
     ("callgate.toml", include_str!("init/callgate.toml")),
     ("entities.toml", include_str!("init/entities.toml")),
     ("policies/notes.cedar", include_str!("init/policies/notes.cedar")),
@@ -15,17 +37,76 @@ const FILES: &[(&str, &str)] = &[
     ("tools/notes.json", include_str!("init/tools/notes.json")),
 ];
 
-/// The starter as texts, by path.
-pub fn starter() -> GateFiles {
-    GateFiles::from_texts(FILES.iter().copied())
+const CLAUDE_CODE: &[(&str, &str)] = &[
+    ("callgate.toml", include_str!("../../../policies/claude-code/callgate.toml")),
+    ("entities.toml", include_str!("../../../policies/claude-code/entities.toml")),
+    ("policies/claude-code.cedar", include_str!("../../../policies/claude-code/policies/claude-code.cedar")),
+    ("tests/claude-code.toml", include_str!("../../../policies/claude-code/tests/claude-code.toml")),
+    ("tools/claude-code.json", include_str!("../../../policies/claude-code/tools/claude-code.json")),
+];
+
+impl Template {
+    /// The files as texts, by path.
+    pub fn texts(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Starter => STARTER.iter().map(|(path, text)| (*path, (*text).to_owned())).collect(),
+            Self::ClaudeCode(developer) => {
+                CLAUDE_CODE.iter().map(|(path, text)| (*path, developer.fill(path, text))).collect()
+            }
+        }
+    }
 }
 
-/// Writes the starter into `dir`, which is made if it does not exist. Returns the paths written.
+impl Developer {
+    /// Puts this developer in the place of `@WORKSPACE@` and the like, in the files that hold them.
+    fn fill(&self, path: &str, text: &str) -> String {
+        if path.ends_with(".json") || path.ends_with(".cedar") {
+            return text.to_owned();
+        }
+        text.replace("@WORKSPACE@", &self.workspace)
+            .replace("@HOME@", &self.home)
+            .replace("@UID@", &self.uid.to_string())
+            .replace("@USER@", &self.user)
+    }
+
+    /// What could not stand between the quotes of the files.
+    fn unfit(&self) -> Option<&'static str> {
+        // A workspace around the home directory would hold the keys that it must not.
+        let around = format!("{}/", self.home).starts_with(&format!("{}/", self.workspace));
+        let odd = |text: &str| text.contains(['"', '\\', '@']) || text.chars().any(char::is_control);
+        let place = |path: &str| !path.starts_with('/') || path.len() < 2 || path.ends_with('/') || odd(path);
+        match self {
+            _ if around || place(&self.workspace) => Some("the workspace"),
+            _ if place(&self.home) => Some("the home directory"),
+            _ if self.user.parse::<callgate_core::AgentId>().is_err() || self.user.contains('.') => {
+                Some("the user's name")
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The starter as texts, by path.
+pub fn starter() -> GateFiles {
+    GateFiles::from_texts(STARTER.iter().copied())
+}
+
+/// Writes the template into `dir`, which is made if it does not exist. Returns the paths written.
 ///
 /// # Errors
 /// If one of the files exists already (nothing is then written), or cannot be written.
-pub fn init(dir: &Path) -> Result<Vec<&'static str>, LoadError> {
-    let there: Vec<Finding> = FILES
+pub fn init(dir: &Path, template: &Template) -> Result<Vec<&'static str>, LoadError> {
+    if let Template::ClaudeCode(developer) = template
+        && let Some(what) = developer.unfit()
+    {
+        let message = format!(
+            "{what} cannot stand in a configuration: it is an absolute path without quotes, `@` and the like, and the \
+             workspace does not hold the home directory"
+        );
+        return Err(Finding::new(Rule::BadEntity, "", message).into());
+    }
+    let texts = template.texts();
+    let there: Vec<Finding> = texts
         .iter()
         .filter(|(path, _)| dir.join(path).symlink_metadata().is_ok())
         .map(|(path, _)| {
@@ -35,11 +116,11 @@ pub fn init(dir: &Path) -> Result<Vec<&'static str>, LoadError> {
     if !there.is_empty() {
         return Err(there.into());
     }
-    for (path, text) in FILES {
+    for (path, text) in &texts {
         write(&dir.join(path), text)
             .map_err(|error| Finding::new(Rule::Unreadable, *path, format!("cannot be written: {error}")))?;
     }
-    Ok(FILES.iter().map(|(path, _)| *path).collect())
+    Ok(texts.iter().map(|(path, _)| *path).collect())
 }
 
 fn write(path: &Path, text: &str) -> std::io::Result<()> {

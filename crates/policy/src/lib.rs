@@ -36,7 +36,7 @@ mod value;
 pub use config::{Config, GateConfig, LogConfig, Mode, ServerConfig};
 pub use files::{Exposure, GateFiles};
 pub use finding::{Finding, LoadError, Rule, Severity, render};
-pub use init::{init, starter};
+pub use init::{Developer, Template, init, starter};
 pub use load::{Loaded, load};
 pub use schema::{Additional, Kind, Lifted, Overlay, Probed, SchemaError, ToolType, Unchecked, probe};
 pub use snapshot::GateSnapshot;

@@ -16,6 +16,7 @@ use callgate_policy::{Config, Exposure, LoadError, Mode, Store};
 use callgate_text::Json;
 
 use crate::place::State;
+use crate::proofs::Proofs;
 use crate::system::{SystemClock, SystemEntropy};
 
 /// Everything that a running gate holds.
@@ -24,6 +25,7 @@ pub(crate) struct Assembly {
     pub(crate) policy: Arc<Store>,
     pub(crate) log: Arc<Writer>,
     pub(crate) tokens: TokenStore,
+    pub(crate) proofs: Proofs,
     own_uid: u32,
     /// Whether an agent was seen that could get around the gate.
     advisory: AtomicBool,
@@ -40,9 +42,10 @@ impl Assembly {
         let log = Writer::open(&log_dir, options).context("another gate may be running, or the log needs a look")?;
         let log = Arc::new(log);
         let tokens = TokenStore::open(state.root())?;
+        let proofs = Proofs::open(state.root());
         let gate = Arc::new(gate(Arc::clone(&policy), log.clone()));
         let own_uid = rustix::process::geteuid().as_raw();
-        Ok(Self { gate, policy, log, tokens, own_uid, advisory: AtomicBool::new(false) })
+        Ok(Self { gate, policy, log, tokens, proofs, own_uid, advisory: AtomicBool::new(false) })
     }
 
     /// Takes the policy that is on disk, and records that it was taken or refused.

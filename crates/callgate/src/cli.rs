@@ -111,6 +111,18 @@ pub(crate) enum Command {
     /// Reads the host's document from standard input and answers in the host's own words. Whatever goes wrong
     /// before a call is a denial: exit code 2, with the reason.
     Hook(HookAt),
+    /// Put the gate into a coding agent's host: its hook, for every tool call.
+    ///
+    /// In the machine's settings, which only root can change, or with --user in this user's own. What was there is
+    /// kept, and backed up once. Nothing is denied before you say `--mode enforce`.
+    Install(InstallAt),
+    /// Take the hook out of a host's settings again.
+    Uninstall(UninstallAt),
+    /// Prove that a host's door denies: the host itself makes calls that must not run.
+    ///
+    /// Exits 0 only if every one was denied by the gate, through the host's own hook, whatever switch was tried. The
+    /// host's model is a stand-in on this machine; nothing leaves it.
+    Doctor(DoctorAt),
     /// Decide one call, read from standard input, and record it.
     ///
     /// The call is `{"agent", "session"?, "tool", "arguments"?}`. Names given here are the operator's
@@ -167,6 +179,69 @@ pub(crate) enum Command {
 pub(crate) enum Host {
     /// Anthropic's Claude Code.
     ClaudeCode,
+}
+
+/// Whether a hook denies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HookMode {
+    /// What policy denies does not run, and nothing runs that could not be decided.
+    Enforce,
+    /// Everything runs; what policy would deny is recorded.
+    Observe,
+}
+
+impl From<HookMode> for callgate_policy::Mode {
+    fn from(mode: HookMode) -> Self {
+        match mode {
+            HookMode::Enforce => Self::Enforce,
+            HookMode::Observe => Self::Observe,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InstallAt {
+    /// The host.
+    pub(crate) host: Host,
+    /// Whether the hook denies. Unless told, what the gate's configuration says of this door; unless that says
+    /// anything, it only watches.
+    #[arg(long, value_enum)]
+    pub(crate) mode: Option<HookMode>,
+    /// In this user's own settings: advisory, since the agent runs as this user.
+    #[arg(long)]
+    pub(crate) user: bool,
+    /// Only show what would change.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// The host's program, to learn its version.
+    #[arg(long, value_name = "PATH", default_value = "claude")]
+    pub(crate) program: PathBuf,
+    /// A credential file for the hook; without it, `[[door]]` in entities.toml says who a user is.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) credential: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UninstallAt {
+    /// The host.
+    pub(crate) host: Host,
+    /// From this user's own settings.
+    #[arg(long)]
+    pub(crate) user: bool,
+    /// Only show what would change.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorAt {
+    /// The host's program.
+    #[arg(long, value_name = "PATH", default_value = "claude")]
+    pub(crate) program: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: Place,
 }
 
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow, bail};
 use callgate_audit::Selector;
 use callgate_core::seam::{Clock, Later};
-use callgate_core::{AgentId, CallFault, Caller, Code, Kind, Reason, Request, SessionId};
+use callgate_core::{AgentId, CallFault, Caller, Code, DoorName, Kind, Reason, Request, SessionId};
 use callgate_doors::socket::{Client, ClientError, Greeting, Operator, Peer};
 use callgate_policy::{Exposure, Mode, render};
 use callgate_text::Json;
@@ -14,6 +14,7 @@ use callgate_text::Json;
 use crate::assembly::{Assembly, count};
 use crate::cli::Place;
 use crate::place::State;
+use crate::proofs::Proof;
 use crate::system::SystemClock;
 
 /// The operator's operations on a gate.
@@ -75,6 +76,9 @@ impl Desk {
                 explain(&self.assembly.gate, body).await
             }
             "status" => Ok(self.status()),
+            "canary" => Ok(Json::object([("word", Json::from(self.assembly.gate.canary()?))])),
+            "heard" => self.heard(body),
+            "proved" => self.proved(body).await,
             "reload" => self.reload().await,
             "agent_token" => self.agent_token(body).await,
             "agent_list" => Ok(self.agent_list()),
@@ -109,6 +113,27 @@ impl Desk {
 
     async fn reload(&self) -> Result<Json> {
         self.assembly.reload().await.map_err(|error| anyhow!("{}", render(error.findings(), false)))
+    }
+
+    /// Whether a canary came to the gate, and whose call it was.
+    fn heard(&self, body: &Json) -> Result<Json> {
+        let word = body.get("word").and_then(Json::as_str).context("no canary is named")?;
+        let heard = self.assembly.gate.heard(word);
+        let agent = heard.as_ref().and_then(|heard| heard.agent.as_ref()).map(Json::from);
+        Ok(Json::object([("heard", Json::Bool(heard.is_some())), ("agent", agent.unwrap_or(Json::Null))]))
+    }
+
+    /// What `doctor` found out about a host, for the log and for `status`.
+    async fn proved(&self, body: &Json) -> Result<Json> {
+        let text = |key| body.get(key).and_then(Json::as_str).with_context(|| format!("a proof without `{key}`"));
+        let host: DoorName = text("host")?.parse()?;
+        let holds = body.get("holds").and_then(Json::as_bool).context("a proof that does not say whether it holds")?;
+        let proof = Proof { at: SystemClock.now().to_string(), version: text("version")?.to_owned(), holds };
+        self.assembly.proofs.keep(host.clone(), proof)?;
+        let details =
+            vec![("door", Json::from(&host)), ("version", Json::from(text("version")?)), ("holds", Json::Bool(holds))];
+        self.assembly.note(Kind::Proof, details).await;
+        Ok(Json::Null)
     }
 
     async fn agent_token(&self, body: &Json) -> Result<Json> {
@@ -167,12 +192,22 @@ impl Desk {
                 .observing()
                 .map(|door| format!("the door {door} only watches: what policy denies there runs all the same")),
         );
+        let proofs = self.assembly.proofs.all();
+        let mut unproved = Vec::new();
+        for host in crate::host::ALL {
+            let enforces = config.doors.iter().any(|(door, mode)| door.as_str() == host && *mode == Mode::Enforce);
+            if enforces && !proofs.iter().any(|(door, proof)| door.as_str() == host && proof.holds) {
+                unproved.push(host);
+            }
+        }
+        let proofs = proofs.iter().map(|(door, proof)| (door.as_str(), proof.to_json()));
         let doors = config.doors.iter().map(|(door, mode)| (door.as_str(), mode.as_str()));
         let mode = if config.observing().next().is_none() { Mode::Enforce } else { Mode::Observe };
         let posture = if self.assembly.is_advisory() { "advisory" } else { "enforced" };
         Json::object([
             ("mode", Json::from(mode.as_str())),
             ("doors", Json::object(doors)),
+            ("proofs", Json::object(proofs)),
             ("posture", Json::from(posture)),
             ("policy", Json::from(policy.digest())),
             ("policies", count(policy.policies().len())),
@@ -190,7 +225,8 @@ impl Desk {
                 ]),
             ),
             ("findings", count(self.assembly.policy.findings().len())),
-            ("well", Json::Bool(wrong.is_empty())),
+            ("well", Json::Bool(wrong.is_empty() && unproved.is_empty())),
+            ("unproved", Json::Array(unproved.into_iter().map(Json::from).collect())),
             ("wrong", Json::from(wrong)),
         ])
     }

@@ -6,8 +6,11 @@ mod command;
 mod demo;
 mod desk;
 mod exit;
+mod host;
 mod output;
 mod place;
+mod proofs;
+mod replaced;
 mod system;
 
 use std::process::ExitCode;
@@ -58,6 +61,9 @@ async fn run(command: Command, output: &Output) -> Result<ExitCode> {
             command::mcp::run(&server, credential.as_deref(), timeout, &place, command).await
         }
         Command::Hook(_) => anyhow::bail!("`hook` must be the first word: callgate hook …"),
+        Command::Install(at) => command::install::install(output, &at),
+        Command::Uninstall(at) => command::install::uninstall(output, &at),
+        Command::Doctor(at) => command::doctor::run(output, &at).await,
         Command::Decide { place } => command::decide::decide(output, &place).await,
         Command::Explain { place } => command::decide::explain(output, &place).await,
         Command::Policy(policy) => command::policy::run(output, policy).await,

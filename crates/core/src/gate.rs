@@ -12,6 +12,7 @@
 //! Each has a deadline, and a panic anywhere inside becomes a denial.
 
 mod answer;
+mod canary;
 mod complete;
 mod ids;
 mod observe;
@@ -34,12 +35,14 @@ use crate::{
 };
 
 pub use answer::{Answer, Receipt};
+pub use canary::Heard;
 pub use complete::{Completion, Outcome};
 pub use observe::{Observed, Passing};
 pub use permits::Permit;
 pub use preview::Preview;
 pub use report::Reported;
 
+use canary::Canaries;
 use permits::Outstanding;
 use seen::Seen;
 use sessions::EndedSessions;
@@ -95,6 +98,7 @@ pub struct Gate {
     outstanding: Outstanding,
     quarantined: Seen,
     ended: EndedSessions,
+    canaries: Canaries,
     /// When this gate began; it remembers nothing from before.
     began: Option<Timestamp>,
 }
@@ -110,6 +114,7 @@ impl Gate {
             outstanding: Outstanding::default(),
             quarantined: Seen::default(),
             ended: EndedSessions::default(),
+            canaries: Canaries::default(),
             began,
         }
     }
@@ -138,8 +143,12 @@ impl Gate {
     ) -> Answer {
         // Identify.
         let Caller::Agent { id: agent, posture } = caller else {
+            if let Ok(request) = &request {
+                self.canaries.hear(request, None, at);
+            }
             return self.refuse(caller, at, id, request.ok()).await;
         };
+        let canary = request.as_ref().is_ok_and(|request| self.canaries.hear(request, Some(agent), at));
         let mut draft = Draft::new(agent, *posture, at, id);
 
         // Parse.
@@ -153,6 +162,9 @@ impl Gate {
             return self.settle(draft, deny(Code::InvalidArguments, "the call is longer than 1 MiB")).await;
         }
         draft.hold(&call);
+        if canary {
+            return self.settle(draft, deny(Code::Canary, CANARY)).await;
+        }
         if self.ended.holds(agent, call.session()) {
             return self.settle(draft, deny(Code::SessionEnded, ENDED)).await;
         }
@@ -338,6 +350,7 @@ impl Draft {
     }
 }
 
+const CANARY: &str = "the operator made this call, to prove that a denial arrives";
 const ENDED: &str = "something ran in this session that was not what was decided";
 const STALE: &str = "the policy on disk could not be loaded for longer than stale_limit";
 

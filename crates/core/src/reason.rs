@@ -67,6 +67,8 @@ codes! {
     /// Something ran in this session that was not what was decided, so nothing more does. Find out what changed the
     /// call (another hook?), then start a new session.
     SessionEnded = "session_ended",
+    /// The operator made this call with `callgate doctor`, to prove that a denial arrives at the host.
+    Canary = "canary",
     /// The arguments hold a secret.
     SecretInArguments = "secret_in_arguments",
     /// Text in this call looks like an injected instruction.

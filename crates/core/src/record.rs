@@ -22,6 +22,8 @@ pub enum Kind {
     PolicyRefused,
     /// The operator made a door enforce, or only watch.
     ModeChange,
+    /// The operator proved that a host's door denies, or found that it does not.
+    Proof,
     /// A gate started.
     Start,
     /// A gate stopped in order.
@@ -53,6 +55,7 @@ impl Kind {
             Self::PolicyLoad => "policy_load",
             Self::PolicyRefused => "policy_refused",
             Self::ModeChange => "mode_change",
+            Self::Proof => "proof",
             Self::Start => "start",
             Self::Stop => "stop",
             Self::Recovery => "recovery",

@@ -127,6 +127,36 @@ impl Config {
     }
 }
 
+/// The text of a `callgate.toml` in which `door` has `mode`, with all that else stands in it; `None` if it is written
+/// in a way that this cannot follow, or does not load.
+pub fn with_mode(text: &str, door: &DoorName, mode: Mode) -> Option<String> {
+    let entry = format!("{door} = \"{}\"", mode.as_str());
+    let is_door = |line: &str| {
+        let key = line.split('=').next().unwrap_or_default().trim();
+        key == door.as_str() || key.trim_matches('"') == door.as_str()
+    };
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let section = lines.iter().position(|line| line.trim() == "[doors]");
+    match section {
+        None => lines.extend([String::new(), "[doors]".to_owned(), entry]),
+        Some(section) => {
+            let inside =
+                lines.iter().enumerate().skip(section + 1).take_while(|(_, line)| !line.trim().starts_with('['));
+            let there = inside.filter(|(_, line)| is_door(line)).map(|(at, _)| at).next();
+            match there.and_then(|at| lines.get_mut(at)) {
+                Some(line) => {
+                    let remark = line.find('#').and_then(|at| line.get(at..)).map(|remark| format!("  {remark}"));
+                    *line = format!("{entry}{}", remark.unwrap_or_default());
+                }
+                None => lines.insert(section + 1, entry),
+            }
+        }
+    }
+    let text = lines.join("\n") + "\n";
+    let config = Config::parse(&Arc::from(text.as_str())).ok()?;
+    (config.mode(door) == mode).then_some(text)
+}
+
 /// An error of the TOML reader at its place.
 pub(crate) fn toml_fault(file: &str, text: &Arc<str>, error: &toml::de::Error) -> LoadError {
     let message = error.message().lines().collect::<Vec<_>>().join("; ");
@@ -165,4 +195,30 @@ fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::E
     };
     let count: u64 = text.trim_end_matches(unit).parse().map_err(|_| fault())?;
     count.checked_mul(seconds).filter(|seconds| *seconds > 0).map(Duration::from_secs).ok_or_else(fault)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mode_is_changed_and_nothing_else() {
+        let door: DoorName = "claude-code".parse().unwrap();
+        for (before, after) in [
+            ("", "\n[doors]\nclaude-code = \"enforce\"\n"),
+            ("[gate]\nname = \"x\"\n", "[gate]\nname = \"x\"\n\n[doors]\nclaude-code = \"enforce\"\n"),
+            (
+                "# a\n[doors]\nmcp = \"observe\"\n[log]\n",
+                "# a\n[doors]\nclaude-code = \"enforce\"\nmcp = \"observe\"\n[log]\n",
+            ),
+            ("[doors]\n\"claude-code\" = \"observe\" # for now\n", "[doors]\nclaude-code = \"enforce\"  # for now\n"),
+        ] {
+            assert_eq!(with_mode(before, &door, Mode::Enforce).as_deref(), Some(after));
+            assert_eq!(with_mode(after, &door, Mode::Enforce).as_deref(), Some(after));
+        }
+        // What it cannot follow it leaves to the operator.
+        for odd in ["doors = { claude-code = \"observe\" }\n", "doors.claude-code = \"observe\"\n", "[doors\n"] {
+            assert_eq!(with_mode(odd, &door, Mode::Enforce), None, "{odd}");
+        }
+    }
 }

@@ -15,7 +15,7 @@ use callgate_text::Digest;
 use crate::finding::{Finding, LoadError, Rule};
 
 use exposure::Access;
-pub use exposure::Exposure;
+pub use exposure::{Exposure, exposed};
 use listing::{Listing, inside};
 
 /// No file may be larger.

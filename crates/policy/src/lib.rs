@@ -33,8 +33,8 @@ mod trace;
 mod truth;
 mod value;
 
-pub use config::{Config, GateConfig, LogConfig, Mode, ServerConfig};
-pub use files::{Exposure, GateFiles};
+pub use config::{Config, GateConfig, LogConfig, Mode, ServerConfig, with_mode};
+pub use files::{Exposure, GateFiles, exposed};
 pub use finding::{Finding, LoadError, Rule, Severity, render};
 pub use init::{Developer, Template, init, starter};
 pub use load::{Loaded, load};

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use callgate_text::Json;
+use callgate_text::{Json, Object};
 
 use crate::cli::Place;
 use crate::desk;
@@ -47,11 +47,23 @@ fn text(output: &Output, status: &Json, well: bool) -> String {
         log("size"),
         log("checkpoint"),
     );
+    for (host, proof) in status.get("proofs").and_then(Json::as_object).into_iter().flat_map(Object::iter) {
+        let word = |key| proof.get(key).and_then(Json::as_str).unwrap_or_default();
+        let holds = proof.get("holds").and_then(Json::as_bool) == Some(true);
+        let found = if holds { "denials were proved" } else { "denials could NOT be proved" };
+        text.push_str(&format!("proof     {host}: {found} {} on version {}\n", word("at"), word("version")));
+    }
     match well {
         true => text.push_str(&output.paint(Tone::Good, "well")),
         false => {
             for wrong in status.get("wrong").and_then(Json::as_array).unwrap_or_default() {
                 text.push_str(&output.paint(Tone::Bad, wrong.as_str().unwrap_or_default()));
+                text.push('\n');
+            }
+            for host in status.get("unproved").and_then(Json::as_array).unwrap_or_default() {
+                let host = host.as_str().unwrap_or_default();
+                let unproved = format!("the door {host} enforces, and that is not proved: run `callgate doctor`");
+                text.push_str(&output.paint(Tone::Bad, &unproved));
                 text.push('\n');
             }
         }

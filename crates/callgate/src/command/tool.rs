@@ -13,6 +13,7 @@ use callgate_text::{Digest, Json};
 use crate::cli::Tool;
 use crate::exit;
 use crate::output::{Output, Tone, columns};
+use crate::replaced::{Replaced, indented};
 
 /// The longest pin that is read.
 const MOST_BYTES: usize = 64 << 20;
@@ -116,40 +117,11 @@ fn hidden(value: &Json) -> usize {
     }
 }
 
-/// Written whole beside and renamed, so that a gate that watches never sees half of it. Indented, because
-/// people read what they pin.
 fn write(gate: &Path, server: &ServerName, offered: &Json) -> Result<()> {
     let path = path(gate, server);
-    let folder = path.parent().context("a gate directory")?;
-    std::fs::create_dir_all(folder)?;
-    let draft = tempfile::NamedTempFile::new_in(gate)?;
-    std::fs::write(draft.path(), indented(offered, 0) + "\n")?;
-    draft.as_file().sync_all()?;
-    draft.persist(&path).with_context(|| path.display().to_string())?;
-    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
-    Ok(())
-}
-
-fn indented(value: &Json, depth: usize) -> String {
-    let (inner, outer) = ("  ".repeat(depth + 1), "  ".repeat(depth));
-    match value {
-        Json::Object(object) if !object.is_empty() => {
-            let members: Vec<_> = object
-                .iter()
-                .map(|(key, value)| format!("{inner}{}: {}", flat(&Json::from(key)), indented(value, depth + 1)))
-                .collect();
-            format!("{{\n{}\n{outer}}}", members.join(",\n"))
-        }
-        Json::Array(items) if items.iter().any(|item| item.as_object().is_some()) => {
-            let items: Vec<_> = items.iter().map(|item| format!("{inner}{}", indented(item, depth + 1))).collect();
-            format!("[\n{}\n{outer}]", items.join(",\n"))
-        }
-        leaf => flat(leaf),
-    }
-}
-
-fn flat(value: &Json) -> String {
-    String::from_utf8_lossy(&value.canonical()).into_owned()
+    std::fs::create_dir_all(path.parent().context("a gate directory")?)?;
+    // Not drafted beside it: what lies in `tools` is loaded.
+    Replaced { draft_in: Some(gate), mode: 0o644 }.write(&path, &(indented(offered) + "\n"))
 }
 
 /// The name, digest and title of everything that is pinned.

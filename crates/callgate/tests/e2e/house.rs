@@ -16,9 +16,14 @@ pub(crate) struct House {
 }
 
 impl House {
+    /// Without a gate directory yet.
+    pub(crate) fn empty() -> Self {
+        Self { root: tempfile::tempdir().expect("a folder") }
+    }
+
     /// A gate on a copy of the quickstart.
     pub(crate) fn quickstart() -> Self {
-        let house = Self { root: tempfile::tempdir().expect("a folder") };
+        let house = Self::empty();
         let quickstart = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/quickstart");
         copy(&quickstart, &house.gate());
         house

@@ -90,7 +90,7 @@ impl Answer {
             if let Some(policy) = &reason.policy {
                 text.push_str(&format!("{} ({}): ", policy.id, policy.at));
             }
-            text.push_str(&reason.message);
+            text.push_str(reason.message.trim_end_matches('.'));
             text.push('.');
         }
         if let Some(hint) = &self.verdict.hint {

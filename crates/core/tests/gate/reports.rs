@@ -147,3 +147,26 @@ async fn p11_a_door_that_only_watches_says_so_in_every_record() {
         assert_eq!((answer.decision(), answer.permit), (Decision::Deny, None));
     }
 }
+
+#[tokio::test]
+async fn a_canary_is_denied_wherever_it_comes() {
+    let house = House::new(Ill::Nothing, [Disk::Keeps]);
+    let word = house.gate.canary().expect("random");
+    assert_eq!(house.gate.heard(&word), None);
+    let with = |text: &str| {
+        let bytes = format!(r#"{{"session":"s-81","tool":"sh.run","arguments":{{"deep":[{{"x":"a {text} b"}}]}}}}"#);
+        Request::parse(bytes.as_bytes()).expect("a call").1
+    };
+    assert_eq!(decide(&house, "dev", with("callgate-canary-")).await, Decision::Allow, "must be the whole word");
+    let answer = house.gate.decide(&caller("dev"), Ok(with(&word))).await;
+    assert_eq!((answer.decision(), answer.verdict.reasons[0].code), (Decision::Deny, Code::Canary));
+    assert!(answer.receipt.is_some());
+    assert_eq!(house.gate.heard(&word).and_then(|heard| heard.agent), "dev".parse().ok());
+
+    let nobody = Caller::Unrecognised { why: "no" };
+    assert_eq!(house.gate.decide(&nobody, Ok(with(&word))).await.verdict.reasons[0].code, Code::UnknownAgent);
+    assert_eq!(house.gate.heard(&word).map(|heard| heard.agent), Some(None));
+    // A door that only watches cannot prove anything.
+    let watching = Caller::Agent { id: "dev".parse().expect("a name"), posture: Posture::Observing };
+    assert_eq!(house.gate.decide(&watching, Ok(with(&word))).await.decision(), Decision::WouldDeny);
+}

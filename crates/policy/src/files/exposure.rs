@@ -89,6 +89,16 @@ pub(super) fn findings<'a>(
     found
 }
 
+/// How others than root and this process's user could change the file at `path`.
+///
+/// # Errors
+/// If it cannot be looked at.
+pub fn exposed(path: &Path) -> io::Result<Vec<Finding>> {
+    let root = path.canonicalize()?;
+    let access = Access::of(&root.metadata()?);
+    Ok(findings(path, &root, [("", access)].into_iter(), std::iter::empty()))
+}
+
 /// Who may replace one of `steps`, which lie in `folder`.
 fn access_on_the_way(folder: &Path, steps: &BTreeSet<PathBuf>) -> io::Result<Access> {
     let access = Access::of(&folder.metadata()?);

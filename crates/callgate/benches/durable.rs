@@ -11,12 +11,13 @@
     reason = "a bench may fail"
 )]
 
+#[path = "shared/floor.rs"]
+mod floor;
 #[path = "../tests/e2e/house.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the tests use more of it")]
 mod house;
 
-use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,9 +26,8 @@ use callgate_doors::Operations;
 use callgate_doors::socket::Client;
 use callgate_text::{Digest, Json, Object};
 
+use floor::{percentile, syncs};
 use house::House;
-
-const RECORD: usize = 1200;
 
 fn main() {
     let house = House::quickstart();
@@ -45,7 +45,7 @@ fn main() {
     let (mut floors, mut decisions) = (Vec::new(), Vec::new());
     // Alternating, so that a disk that changes its mind changes both.
     for _ in 0..10 {
-        floors.extend(syncs(&house, 1, 50));
+        floors.extend(syncs(&house.state(), 1, 50));
         decisions.extend(runtime.block_on(one_caller(&client, 50)));
     }
     let (floor, decision) = (percentile(&mut floors, 50), percentile(&mut decisions, 50));
@@ -63,7 +63,7 @@ fn main() {
     const ROUNDS: usize = 5;
     const EACH: usize = 100;
     for _ in 0..ROUNDS {
-        bare += syncs(&house, 64, EACH).iter().sum::<Duration>();
+        bare += syncs(&house.state(), 64, EACH).iter().sum::<Duration>();
         through += runtime.block_on(many_callers(&house, 64, EACH));
     }
     let rate = |took: Duration| (ROUNDS * EACH * 64) as f64 / took.as_secs_f64();
@@ -73,21 +73,6 @@ fn main() {
         rate(bare),
         rate(through) / rate(bare),
     );
-}
-
-/// Bare appends of `batch` records at a time, each followed by one fdatasync.
-fn syncs(house: &House, batch: usize, times: usize) -> Vec<Duration> {
-    let path = house.state().join("floor");
-    let mut file: File = OpenOptions::new().create(true).append(true).open(path).expect("opens");
-    let bytes = vec![b'x'; RECORD * batch];
-    (0..times)
-        .map(|_| {
-            let start = Instant::now();
-            file.write_all(&bytes).expect("writes");
-            file.sync_data().expect("syncs");
-            start.elapsed()
-        })
-        .collect()
 }
 
 fn request() -> Request {
@@ -137,11 +122,6 @@ async fn many_callers(house: &House, callers: usize, times: usize) -> Duration {
         done.expect("no caller fails");
     }
     start.elapsed()
-}
-
-fn percentile(times: &mut [Duration], percent: usize) -> Duration {
-    times.sort();
-    times[(times.len() * percent / 100).min(times.len() - 1)]
 }
 
 /// The resident memory of a process, in bytes (`/proc/PID/statm`, second field, pages of 4 KiB).

@@ -61,7 +61,7 @@ async fn run(command: Command, output: &Output) -> Result<ExitCode> {
             command::mcp::run(&server, credential.as_deref(), timeout, &place, command).await
         }
         Command::Hook(_) => anyhow::bail!("`hook` must be the first word: callgate hook …"),
-        Command::Install(at) => command::install::install(output, &at),
+        Command::Install(at) => command::install::install(output, &at).await,
         Command::Uninstall(at) => command::install::uninstall(output, &at),
         Command::Doctor(at) => command::doctor::run(output, &at).await,
         Command::Decide { place } => command::decide::decide(output, &place).await,

@@ -9,14 +9,15 @@ use callgate_doors::hook::claude_code::NAME;
 use callgate_policy::{Exposure, Mode, exposed, render, with_mode};
 use callgate_text::{Json, Object};
 
-use crate::cli::{Host, InstallAt, UninstallAt};
+use crate::cli::{Host, InstallAt, Place, UninstallAt};
+use crate::desk;
 use crate::host::claude_code::{self, Installed, Version};
 use crate::host::{Scope, SettingsFile, difference};
 use crate::output::{Output, Tone};
-use crate::place;
+use crate::place::{self, State};
 use crate::replaced::Replaced;
 
-pub(crate) fn install(output: &Output, at: &InstallAt) -> Result<ExitCode> {
+pub(crate) async fn install(output: &Output, at: &InstallAt) -> Result<ExitCode> {
     let Host::ClaudeCode = at.host;
     let scope = scope(at.user);
     let version = Version::of(&at.program)?;
@@ -30,7 +31,7 @@ pub(crate) fn install(output: &Output, at: &InstallAt) -> Result<ExitCode> {
         mode,
     };
     let file = claude_code::settings(scope)?;
-    let settings = installed.into_settings(&file.settings, scope)?;
+    let settings = installed.added_to(&file.settings, scope)?;
     let configuration = gate.map(|gate| gate.with(&door, mode)).transpose()?.flatten();
 
     let mut changes: Vec<String> = file.difference(&settings).into_iter().collect();
@@ -39,6 +40,7 @@ pub(crate) fn install(output: &Output, at: &InstallAt) -> Result<ExitCode> {
         // The gate first: until the hook stands, its mode acts on nothing.
         if let Some(configuration) = &configuration {
             configuration.write()?;
+            taken(&at.place).await?;
         }
         if settings != file.settings {
             write(&file, &settings, scope)?;
@@ -53,6 +55,13 @@ pub(crate) fn install(output: &Output, at: &InstallAt) -> Result<ExitCode> {
         text
     });
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is said to be enforced is enforced now, not after the quiet that a running gate waits for.
+async fn taken(place: &Place) -> Result<()> {
+    let reloaded = desk::ask_running(&State::of(place)?, "reload", Json::Null).await;
+    reloaded.context("callgate.toml is written, but the running gate did not take it")?;
+    Ok(())
 }
 
 pub(crate) fn uninstall(output: &Output, at: &UninstallAt) -> Result<ExitCode> {

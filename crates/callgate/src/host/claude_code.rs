@@ -113,7 +113,7 @@ impl Installed {
     }
 
     /// `settings` with this hook for every event, and with no other of ours.
-    pub(crate) fn into_settings(&self, settings: &Object, scope: Scope) -> Result<Object> {
+    pub(crate) fn added_to(&self, settings: &Object, scope: Scope) -> Result<Object> {
         let mut hooks = match without(settings).remove("hooks") {
             None => Object::default(),
             Some(Json::Object(hooks)) => hooks,
@@ -236,8 +236,8 @@ mod tests {
 
     #[test]
     fn installing_keeps_what_others_wrote_and_leaves_one_hook() {
-        let once = installed(Mode::Enforce).into_settings(&object(OTHERS), Scope::Managed).unwrap();
-        let twice = installed(Mode::Enforce).into_settings(&once, Scope::Managed).unwrap();
+        let once = installed(Mode::Enforce).added_to(&object(OTHERS), Scope::Managed).unwrap();
+        let twice = installed(Mode::Enforce).added_to(&once, Scope::Managed).unwrap();
         assert_eq!(once, twice);
         assert_eq!(Installed::find(&once), Some((installed(Mode::Enforce), true)));
         assert_eq!(once.get("allowManagedHooksOnly"), Some(&Json::Bool(true)));
@@ -252,17 +252,17 @@ mod tests {
     #[test]
     fn uninstalling_takes_away_what_installing_added() {
         for before in ["{}", r#"{"model":"opus"}"#, r#"{"hooks":{"Stop":[{"hooks":[{"type":"command"}]}]}}"#] {
-            let during = installed(Mode::Observe).into_settings(&object(before), Scope::User).unwrap();
+            let during = installed(Mode::Observe).added_to(&object(before), Scope::User).unwrap();
             assert_ne!(during, object(before));
             assert_eq!(without(&during), object(before));
         }
-        let Json::Object(left) = Json::Object(without(&object(OTHERS))) else { unreachable!() };
-        assert!(String::from_utf8(Json::Object(left).canonical()).unwrap().contains(r#""/y""#));
+        let left = Json::Object(without(&object(OTHERS))).canonical();
+        assert!(String::from_utf8(left).unwrap().contains(r#""/y""#));
     }
 
     #[test]
     fn who_only_watches_blocks_nothing() {
-        let settings = installed(Mode::Observe).into_settings(&Object::default(), Scope::Managed).unwrap();
+        let settings = installed(Mode::Observe).added_to(&Object::default(), Scope::Managed).unwrap();
         assert_eq!(Installed::find(&settings), Some((installed(Mode::Observe), false)));
         assert_eq!(settings.get("allowManagedHooksOnly"), None);
     }
@@ -271,10 +271,10 @@ mod tests {
     fn what_the_host_would_read_differently_is_refused() {
         for path in ["relative/callgate", "/bin/$HOME/callgate", "/bin/a\nb"] {
             let odd = Installed { program: path.into(), ..installed(Mode::Enforce) };
-            assert!(odd.into_settings(&Object::default(), Scope::User).is_err(), "{path}");
+            assert!(odd.added_to(&Object::default(), Scope::User).is_err(), "{path}");
         }
         for odd in [r#"{"hooks":[]}"#, r#"{"hooks":{"PreToolUse":{}}}"#] {
-            assert!(installed(Mode::Enforce).into_settings(&object(odd), Scope::User).is_err(), "{odd}");
+            assert!(installed(Mode::Enforce).added_to(&object(odd), Scope::User).is_err(), "{odd}");
         }
     }
 }

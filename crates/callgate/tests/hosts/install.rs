@@ -91,6 +91,18 @@ fn installing_is_shown_backed_up_idempotent_and_undone() {
 }
 
 #[test]
+fn a_running_gate_enforces_at_once() {
+    let user = User::new("2.1.330 (Claude Code)");
+    let _serve = user.house.serve();
+    for mode in ["enforce", "observe", "enforce"] {
+        let installed = user.install(&["--mode", mode]);
+        assert!(installed.status.success(), "{}", text(&installed.stderr));
+        let (_, status) = user.house.json(&["status"], b"");
+        assert_eq!(status["doors"]["claude-code"], mode, "not after a while");
+    }
+}
+
+#[test]
 fn without_settings_before_there_are_none_after() {
     let user = User::new("2.1.330 (Claude Code)");
     assert!(user.install(&["--mode", "enforce"]).status.success());

@@ -202,15 +202,12 @@ fn environment(machine: &Managed) -> String {
 
 fn page(version: &str, date: &str, machine: &Managed) -> String {
     let (failures, switches, environment) = (failures(machine), switches(machine), environment(machine));
-    format!(
-        "{}",
-        include_str!("claude-code.md")
-            .replace("@VERSION@", version)
-            .replace("@DATE@", date)
-            .replace("@FAILURES@\n", &failures)
-            .replace("@SWITCHES@\n", &switches)
-            .replace("@ENVIRONMENT@\n", &environment)
-    )
+    include_str!("claude-code.md")
+        .replace("@VERSION@", version)
+        .replace("@DATE@", date)
+        .replace("@FAILURES@\n", &failures)
+        .replace("@SWITCHES@\n", &switches)
+        .replace("@ENVIRONMENT@\n", &environment)
 }
 
 #[test]

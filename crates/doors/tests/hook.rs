@@ -12,7 +12,7 @@ fn document(event: &str, changes: &str) -> Vec<u8> {
     let base = r#"{"session_id":"a93c30c6-f99e-421b-8569-5c4362d8302f","transcript_path":"/home/me/.claude/x.jsonl",
         "cwd":"/work","prompt_id":"p-1","permission_mode":"default","effort":{"level":"medium"},
         "tool_name":"Bash","tool_input":{"command":"ls"},"tool_use_id":"toolu_01A"}"#;
-    let Json::Object(mut document) = Json::parse(base.as_bytes()).unwrap() else { unreachable!() };
+    let mut document = Json::parse(base.as_bytes()).unwrap().as_object().unwrap().clone();
     document.set("hook_event_name", event);
     for (key, value) in Json::parse(changes.as_bytes()).unwrap().as_object().unwrap().iter() {
         match value {

@@ -1,6 +1,6 @@
 //! Single-use permits of allowed calls.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use callgate_text::Digest;
@@ -36,6 +36,8 @@ pub(super) struct Released {
     host_call: Option<HostCall>,
     token: Digest,
     at: Timestamp,
+    /// The how manieth this gate allowed.
+    serial: u64,
 }
 
 /// An agent may have this many calls under way; the oldest then counts as unreported.
@@ -50,7 +52,10 @@ pub(super) struct Outstanding(Mutex<Table>);
 #[derive(Debug, Default)]
 struct Table {
     calls: BTreeMap<String, Released>,
-    order: BTreeMap<AgentId, VecDeque<String>>,
+    /// Each agent's calls in the order in which they were allowed. Found without a search: an agent that never
+    /// reports an outcome must not make every later call of everybody slower.
+    order: BTreeMap<AgentId, BTreeMap<u64, String>>,
+    next: u64,
     /// The latest decision about each call that its host named.
     hosted: BTreeMap<Hosted, String>,
 }
@@ -67,13 +72,22 @@ impl Table {
     fn take(&mut self, id: &str) -> Option<Released> {
         let released = self.calls.remove(id)?;
         if let Some(own) = self.order.get_mut(&released.agent) {
-            own.retain(|other| other != id);
+            own.remove(&released.serial);
             if own.is_empty() {
                 self.order.remove(&released.agent);
             }
         }
         self.unhost(id, &released);
         Some(released)
+    }
+
+    /// The agent's oldest call, if it waits too long or there is no room for another one beside it.
+    fn superfluous(&self, agent: &AgentId, now: Timestamp) -> Option<String> {
+        let own = self.order.get(agent)?;
+        let (_, oldest) = own.first_key_value()?;
+        let began = self.calls.get(oldest)?.at;
+        let late = now.as_millis().saturating_sub(began.as_millis()) > LONGEST_MILLIS;
+        (late || own.len() >= MOST_PER_AGENT).then(|| oldest.clone())
     }
 
     /// Forgets by which host's id the call was known, unless that already means a later one.
@@ -88,6 +102,9 @@ impl Table {
 
 impl Outstanding {
     pub(super) fn add(&self, id: &str, permit: &Permit, call: &Call, index: u64, at: Timestamp) {
+        let mut table = self.table();
+        let serial = table.next;
+        table.next = serial.wrapping_add(1);
         let released = Released {
             agent: call.agent().clone(),
             session: call.session().cloned(),
@@ -97,25 +114,15 @@ impl Outstanding {
             host_call: call.host_call().cloned(),
             token: Digest::of(permit.0.as_bytes()),
             at,
+            serial,
         };
-        let mut table = self.table();
-        while let Some(oldest) = table.order.get(call.agent()).and_then(VecDeque::front).cloned() {
-            let own = table.order.get(call.agent()).map_or(0, VecDeque::len);
-            let old = table.calls.get(&oldest);
-            let old = old.is_none_or(|call| at.as_millis() - call.at.as_millis() > LONGEST_MILLIS);
-            if !old && own < MOST_PER_AGENT {
-                break;
-            }
-            if table.take(&oldest).is_none()
-                && let Some(own) = table.order.get_mut(call.agent())
-            {
-                own.pop_front();
-            }
+        while let Some(oldest) = table.superfluous(call.agent(), at) {
+            table.take(&oldest);
         }
         if let Some(hosted) = released.hosted() {
             table.hosted.insert(hosted, id.to_owned());
         }
-        table.order.entry(call.agent().clone()).or_default().push_back(id.to_owned());
+        table.order.entry(call.agent().clone()).or_default().insert(serial, id.to_owned());
         table.calls.insert(id.to_owned(), released);
     }
 

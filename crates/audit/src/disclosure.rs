@@ -147,6 +147,11 @@ impl Store {
         let last = size / GROUP;
         for group in [last.checked_sub(1), Some(last), last.checked_add(1)].into_iter().flatten() {
             store.rewrite(group, |row| row.index < size)?;
+            // A gate that was killed may not have come to syncing it.
+            let path = store.path(group);
+            if path.exists() {
+                store.unsynced.insert(path);
+            }
         }
         Ok(store)
     }

@@ -11,8 +11,9 @@ use crate::dir::{Lock, replace};
 use crate::error::AuditError;
 use crate::note::Note;
 use crate::shared::Shared;
-use crate::tile::{TILE_WIDTH, TileKind, tile_path};
+use crate::tile::{TILE_HEIGHT, TILE_WIDTH, TileKind, tile_path};
 use crate::tree::TileTree;
+use crate::verify::first_of;
 use crate::wal::{Cursor, Step};
 
 /// Derives tiles and checkpoints; owned by the thread that does.
@@ -128,6 +129,35 @@ pub(crate) fn write_full_tiles(public: &Path, tree: &mut TileTree, keep: bool) -
     }
     tree.drop_filled(written);
     outcome
+}
+
+/// Makes the partial tiles at the right edge of `tree` what they say they are. A power cut may have left any of
+/// them empty, or taken those of the checkpoint, which covers `signed` records.
+pub(crate) fn renew_partial_tiles(public: &Path, tree: &TileTree, signed: u64) -> Result<(), AuditError> {
+    for (kind, number, width, bytes) in tree.partial() {
+        let needed = signed_width(kind, number, signed);
+        for narrow in 1..TILE_WIDTH {
+            let path = public.join(tile_path(kind, number, narrow));
+            match fs::read(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound && narrow != needed => {}
+                // One that is wider than the tree is of records that are gone.
+                Ok(_) if narrow > width => fs::remove_file(&path).map_err(AuditError::io(&path))?,
+                Ok(found) if found == first_of(kind, &bytes, narrow) => {}
+                _ => write_tile(public, kind, number, narrow, first_of(kind, &bytes, narrow))?,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How wide this tile is in a tree of `size` leaves; 0 if it has none of it, or all.
+fn signed_width(kind: TileKind, number: u64, size: u64) -> u64 {
+    let level = match kind {
+        TileKind::Entries => 0,
+        TileKind::Hashes(level) => level,
+    };
+    let hashes = size.checked_shr(TILE_HEIGHT * level).unwrap_or_default();
+    if hashes / TILE_WIDTH == number { hashes % TILE_WIDTH } else { 0 }
 }
 
 fn write_tile(public: &Path, kind: TileKind, number: u64, width: u64, bytes: &[u8]) -> Result<(), AuditError> {

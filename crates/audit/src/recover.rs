@@ -12,6 +12,7 @@ use std::fs::OpenOptions;
 use std::path::PathBuf;
 
 use callgate_core::Timestamp;
+use callgate_text::Json;
 
 use crate::checkpoint::Checkpoint;
 use crate::commitment::commitment;
@@ -21,8 +22,9 @@ use crate::error::AuditError;
 use crate::frame::HEADER;
 use crate::leaf;
 use crate::merkle::Hash;
-use crate::publish::write_full_tiles;
+use crate::publish::{renew_partial_tiles, write_full_tiles};
 use crate::tree::TileTree;
+use crate::verify::recorded_as_gone;
 use crate::wal::{Cursor, Step};
 
 /// A log as it stands on disk, whole.
@@ -92,6 +94,7 @@ pub(crate) fn recover(dir: &LogDir) -> Result<Recovered, AuditError> {
             checkpoint.size
         )));
     }
+    renew_partial_tiles(&dir.public_path(), &tree, checkpoint.size)?;
     let (path, offset) = cursor.position();
     let segment = (offset >= u64::try_from(HEADER).unwrap_or_default()).then(|| (path.to_owned(), offset));
     Ok(Recovered {
@@ -112,6 +115,8 @@ struct Expected {
     group: u64,
     commitments: BTreeMap<(u64, String), Hash>,
     missing: u64,
+    /// How many of them a start before this one has recorded: its record came through, its checkpoint did not.
+    recorded: u64,
 }
 
 impl Expected {
@@ -121,6 +126,9 @@ impl Expected {
             self.group = index / GROUP;
         }
         if let Some(leaf) = leaf::parse(leaf) {
+            if leaf.get("kind").and_then(Json::as_str) == Some("recovery") {
+                self.recorded = self.recorded.saturating_add(recorded_as_gone(&leaf));
+            }
             let commitments = leaf::commitments(&leaf).into_iter();
             self.commitments.extend(commitments.map(|(name, hash)| ((index, name.to_owned()), hash)));
         }
@@ -146,6 +154,6 @@ impl Expected {
 
     fn finish(mut self, dir: &LogDir) -> Result<u64, AuditError> {
         self.settle(dir)?;
-        Ok(self.missing)
+        Ok(self.missing.saturating_sub(self.recorded))
     }
 }

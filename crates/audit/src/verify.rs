@@ -300,7 +300,7 @@ fn wrong_root(size: u64, what: &str) -> AuditError {
 }
 
 /// How many values an `erasure` or `recovery` record says are gone.
-fn recorded_as_gone(leaf: &Json) -> u64 {
+pub(crate) fn recorded_as_gone(leaf: &Json) -> u64 {
     let member = match leaf.get("kind").and_then(Json::as_str) {
         Some("erasure") => "values",
         Some("recovery") => "lost_disclosures",

@@ -64,7 +64,12 @@ impl Writer {
         let segment = match &recovered.segment {
             None => None,
             Some((path, offset)) => {
-                let file = options.storage.open(path, false).map_err(AuditError::io(path))?;
+                let mut file = options.storage.open(path, false).map_err(AuditError::io(path))?;
+                // What a gate that was killed has written may be in the system's memory alone. Nothing is signed over
+                // it before it is durable.
+                file.sync()
+                    .and_then(|()| options.storage.sync_directory(&dir.wal_path()))
+                    .map_err(AuditError::io(path))?;
                 Some(OpenSegment { file, offset: *offset, allocated: *offset })
             }
         };
@@ -85,7 +90,8 @@ impl Writer {
             store: Mutex::new(store),
             keys: Mutex::new(keys),
         });
-        shared.publishing.start(size, recovered.checkpoint.size);
+        // Nothing new yet: a checkpoint over what was lost comes after the record that says so.
+        shared.publishing.start(recovered.checkpoint.size, recovered.checkpoint.size);
         if shared.status().bytes_free.saturating_sub(shared.options.floor_bytes) > shared.options.reserve_bytes {
             let reserve = dir.reserve_path();
             make_reserve(&shared).map_err(AuditError::io(&reserve))?;
@@ -117,6 +123,8 @@ impl Writer {
                 ("lost_disclosures", count(recovered.lost_disclosures)),
             ];
             writer.append_own(Kind::Recovery, details)?;
+        } else {
+            writer.shared.publishing.durable_now(size);
         }
         Ok(writer)
     }

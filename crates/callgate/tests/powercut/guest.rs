@@ -9,8 +9,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use callgate_core::gate::{Completion, Outcome};
 use callgate_core::Request;
+use callgate_core::gate::{Completion, Outcome};
 use callgate_doors::Operations as _;
 use callgate_doors::socket::{Client, Greeting};
 use callgate_text::{Digest, Json};
@@ -80,7 +80,10 @@ fn is_driven_by_its_first_process() {
     }
     let mut gate = match Gate::start(phase == Phase::Unsynced) {
         Ok(gate) => gate,
-        Err(why) => return port.tell(&Report::Refused(why)),
+        Err(why) => {
+            look(&port);
+            return port.tell(&Report::Refused(why));
+        }
     };
     look(&port);
     match phase {
@@ -184,13 +187,18 @@ fn look(port: &Port) {
 fn request(agent: &str, number: usize) -> Request {
     let text = "x".repeat(number * 97 % 3000);
     let (tool, arguments) = match (agent, number % 5) {
-        ("support-1", 4) => ("desk.send_email", vec![("to", "ann@company.com.evil.example"), ("subject", ""), ("body", "")]),
+        ("support-1", 4) => {
+            ("desk.send_email", vec![("to", "ann@company.com.evil.example"), ("subject", ""), ("body", "")])
+        }
         ("support-1", 3) => ("desk.read_ticket", vec![("id", "T-1")]),
-        ("support-1", _) => ("desk.send_email", vec![("to", "ann@company.com"), ("subject", "s"), ("body", text.as_str())]),
+        ("support-1", _) => {
+            ("desk.send_email", vec![("to", "ann@company.com"), ("subject", "s"), ("body", text.as_str())])
+        }
         ("analyst-1", _) => ("desk.query_db", vec![("query", text.as_str())]),
         _ => ("bank.payment_send", vec![("recipient", "vendor-a")]),
     };
-    let mut arguments: Vec<_> = arguments.into_iter().map(|(name, value)| (name.to_owned(), Json::from(value))).collect();
+    let mut arguments: Vec<_> =
+        arguments.into_iter().map(|(name, value)| (name.to_owned(), Json::from(value))).collect();
     if tool == "bank.payment_send" {
         arguments.push(("amount".to_owned(), Json::parse(b"50").expect("a number")));
     }
@@ -207,7 +215,8 @@ fn request(agent: &str, number: usize) -> Request {
 
 /// Calls the gate from all sides for so long, and tells what it released.
 fn load(port: &Port, long: Duration) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let mut work = tokio::task::JoinSet::new();
         for caller in 0..CALLERS {

@@ -58,8 +58,7 @@ impl Archive {
         self.entries += 1;
         let length = |length: usize| u32::try_from(length).expect("a small archive");
         let links = 1;
-        let fields =
-            [self.entries, mode, 0, 0, links, 0, length(content.len()), 0, 0, 0, 0, length(path.len() + 1), 0];
+        let fields = [self.entries, mode, 0, 0, links, 0, length(content.len()), 0, 0, 0, 0, length(path.len() + 1), 0];
         self.bytes.extend(b"070701");
         for field in fields {
             self.bytes.extend(format!("{field:08x}").bytes());

@@ -141,7 +141,7 @@ fn lost_by(parts: &Parts, phase: Phase, mount: &str) -> usize {
     let boot = Boot::of(machine.boot(Phase::Look, "data=ordered", Cut::Never));
     assert!(boot.looked, "{:?}: {}", boot.refused, machine.console());
     let lost = promised.lost(&boot).0;
-    eprintln!("{phase:?}, {mount}: {lost} of {} released calls lost", promised.released.len());
+    eprintln!("{phase:?}, {mount}: {lost} of {} released calls lost; {:?}", promised.released.len(), boot.refused);
     lost
 }
 

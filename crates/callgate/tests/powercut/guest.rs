@@ -96,7 +96,7 @@ fn is_driven_by_its_first_process() {
             load(&port, Duration::MAX);
         }
         Phase::Restart => {
-            load(&port, Duration::from_millis(400));
+            load(&port, Duration::from_millis(1500));
             gate.kill();
             let _gate = Gate::start(false).expect("a gate that was killed starts again");
             // Long enough for a checkpoint, and not for the kernel to write anything back by itself.

@@ -36,6 +36,10 @@ fn seed() -> u64 {
     std::env::var("CALLGATE_POWER_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1)
 }
 
+/// What ext4 promises of data whose metadata is in its journal: that it is there, that it is in the journal, too, or
+/// nothing.
+const MODES: [&str; 3] = ["data=ordered", "data=journal", "data=writeback"];
+
 /// What a guest said in one boot.
 #[derive(Default)]
 struct Boot {
@@ -108,8 +112,9 @@ fn p06_every_released_call_has_its_record_after_the_power_was_cut() {
             (_, 2) => (Phase::Restart, Cut::WhenReady(0)),
             _ => (Phase::Load, Cut::WhenReady(chance.within(0, 1500))),
         };
-        let boot = Boot::of(machine.boot(phase, "data=ordered", when));
-        let about = format!("seed {}, boot {cut}, {phase:?}, {when:?}", seed());
+        let mode = MODES[usize::try_from(chance.within(0, 3)).unwrap()];
+        let boot = Boot::of(machine.boot(phase, mode, when));
+        let about = format!("seed {}, boot {cut}, {phase:?}, {mode}, {when:?}", seed());
         assert_eq!(boot.refused, None, "{about}: {}", machine.console());
         assert!(boot.looked || matches!(when, Cut::FromStart(_)), "{about}: {}", machine.console());
         if boot.looked {

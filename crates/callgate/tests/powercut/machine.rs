@@ -130,7 +130,6 @@ pub(crate) struct Machine<'a> {
     disk: Arc<Mutex<Disk>>,
     /// The last checkpoint that the guest published.
     checkpoint: Option<String>,
-    boots: u32,
 }
 
 /// When the power is to be cut.
@@ -152,7 +151,7 @@ impl<'a> Machine<'a> {
         let status = Command::new(MKFS).arg("-q").arg("-F").arg(&image).status().expect("mkfs runs");
         assert!(status.success());
         let disk = Disk::load(&image).expect("reads");
-        Self { parts, disk: Arc::new(Mutex::new(disk)), checkpoint: None, boots: 0 }
+        Self { parts, disk: Arc::new(Mutex::new(disk)), checkpoint: None }
     }
 
     fn disk(&self) -> MutexGuard<'_, Disk> {
@@ -161,8 +160,8 @@ impl<'a> Machine<'a> {
 
     /// Runs the guest until the power is cut or it ends; gives all that it said.
     pub(crate) fn boot(&mut self, phase: Phase, mount: &str, cut: Cut) -> Vec<Report> {
-        self.boots += 1;
-        let socket = self.parts.path(&format!("disk-{}", self.boots));
+        let socket = self.parts.path("disk");
+        let _ = fs::remove_file(&socket);
         let listener = UnixListener::bind(&socket).expect("listens");
         let server = {
             let disk = Arc::clone(&self.disk);
@@ -248,7 +247,9 @@ impl<'a> Machine<'a> {
         qemu.arg("-append").arg(kernel).arg("-serial").arg(format!("file:{}", console.display()));
         let disk = format!("driver=nbd,node-name=disk,server.type=unix,server.path={}", disk.display());
         // No cache of QEMU's: what the guest writes and flushes is what the disk sees.
-        qemu.arg("-blockdev").arg(disk).args(["-device", "virtio-blk-pci,drive=disk,write-cache=on"]);
+        qemu.arg("-blockdev")
+            .arg(disk)
+            .args(["-device", "virtio-blk-pci,drive=disk,write-cache=on,physical_block_size=4096"]);
         qemu.args(["-chardev", "stdio,id=report,signal=off", "-device", "virtio-serial-pci"]);
         qemu.args(["-device", "virtserialport,chardev=report,nr=1"]);
         let errors = File::create(self.parts.path("qemu.err")).expect("a file");

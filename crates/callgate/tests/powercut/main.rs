@@ -136,6 +136,26 @@ fn p06_every_released_call_has_its_record_after_the_power_was_cut() {
     );
 }
 
+#[test]
+fn p06_a_gate_whose_first_start_was_cut_short_starts() {
+    let Some(parts) = Parts::collect() else { return };
+    let mut chance = Chance::new(seed());
+    for cut in 0..cuts().div_ceil(4) {
+        let mut machine = Machine::new(&parts);
+        let requests = chance.within(0, 120);
+        let finished = machine.boot(Phase::Prepare, "data=ordered", Cut::FromStart(requests)).contains(&Report::Done);
+        let survivors = Survivors::any(&mut chance);
+        machine.power_on(survivors, &mut chance);
+        let about = format!("seed {}, cut {cut} at request {requests}, {survivors:?}", seed());
+        let reports = machine.boot(Phase::Prepare, "data=ordered", Cut::Never);
+        let boot = Boot::of(reports.clone());
+        assert!(reports.contains(&Report::Done), "{about}: {reports:?}: {}", machine.console());
+        assert!(boot.refused.is_none() && boot.verified.is_some(), "{about}: {:?}", boot.refused);
+        machine.check_file_system();
+        eprintln!("{about}: starts; the start before it {}", if finished { "had ended" } else { "was cut short" });
+    }
+}
+
 /// Cuts the power of a machine whose records do not reach the medium, and gives what the log lost.
 fn lost_by(parts: &Parts, phase: Phase, mount: &str) -> usize {
     let mut machine = prepared(parts);

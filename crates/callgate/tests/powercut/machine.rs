@@ -32,7 +32,7 @@ const MODULES: [&str; 7] = [
     "virtio_console",
 ];
 /// How long anything in the guest may take, where a processor is only imitated.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Where `.ci/long` unpacks a kernel and its modules.
 fn kernel() -> PathBuf {

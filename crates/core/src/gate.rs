@@ -21,6 +21,7 @@ mod preview;
 mod report;
 mod seen;
 mod sessions;
+mod watched;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +42,7 @@ pub use observe::{Observed, Passing};
 pub use permits::Permit;
 pub use preview::Preview;
 pub use report::Reported;
+pub use watched::{Decided, IN_PROCESS, Watch};
 
 use canary::Canaries;
 use permits::Outstanding;
@@ -101,6 +103,7 @@ pub struct Gate {
     canaries: Canaries,
     /// When this gate began; it remembers nothing from before.
     began: Option<Timestamp>,
+    watch: Option<Arc<dyn Watch>>,
 }
 
 impl Gate {
@@ -116,6 +119,7 @@ impl Gate {
             ended: EndedSessions::default(),
             canaries: Canaries::default(),
             began,
+            watch: None,
         }
     }
 
@@ -123,6 +127,10 @@ impl Gate {
     ///
     /// Never fails: what goes wrong is a denial that says why.
     pub async fn decide(&self, caller: &Caller, request: Result<Request, CallFault>) -> Answer {
+        self.decide_at(IN_PROCESS, caller, request).await
+    }
+
+    async fn decide_unwatched(&self, caller: &Caller, request: Result<Request, CallFault>) -> Answer {
         let Some((at, id)) = self.envelope() else {
             return Answer::unrecorded(String::new(), internal());
         };

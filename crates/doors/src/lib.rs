@@ -1,6 +1,7 @@
 //! The doors: ways into the gate. Doors translate; they never decide.
 //!
 //! - [`socket`]: the gate's Unix socket, through which every other process asks it.
+//! - [`http`]: the same operations over HTTP on the loopback interface.
 //! - [`hook`]: one process for each event of a coding agent's host.
 //! - [`mcp`]: a gate in front of an MCP server that speaks over stdio.
 //!
@@ -10,9 +11,15 @@
 
 pub mod frames;
 pub mod hook;
+pub mod http;
+mod lanes;
 pub mod mcp;
 mod operations;
 mod outbox;
+mod places;
+mod shapes;
 pub mod socket;
 
+pub use lanes::Lanes;
 pub use operations::{Local, Operations, Ruling};
+pub use places::{Attendance, Occupancy};

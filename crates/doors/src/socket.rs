@@ -32,11 +32,9 @@
 mod client;
 mod connection;
 mod greeting;
-mod lanes;
 mod link;
 mod listen;
 mod operate;
-mod places;
 mod server;
 mod wire;
 

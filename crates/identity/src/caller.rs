@@ -2,7 +2,7 @@
 
 use callgate_core::{AgentId, Caller, Posture};
 
-use crate::{Token, TokenStore};
+use crate::{Holder, Token, TokenStore};
 
 /// The process at the other end of a socket, as the kernel reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +21,10 @@ pub struct Peer {
 /// read the gate's keys and edit its policy: what it does is recorded as `advisory`.
 pub fn identify(tokens: &TokenStore, own_uid: u32, peer: Peer, presented: Option<&str>) -> Caller {
     let agent = match presented {
-        Some(text) => Token::parse(text).ok().and_then(|token| tokens.find(&token)),
+        Some(text) => match holder(tokens, text) {
+            Some(Holder::Agent(agent)) => Some(agent),
+            Some(Holder::Operator) | None => None,
+        },
         None => peer.mapped,
     };
     let posture = match peer.uid == own_uid || peer.uid == 0 {
@@ -38,4 +41,13 @@ pub fn identify(tokens: &TokenStore, own_uid: u32, peer: Peer, presented: Option
             Caller::Unrecognised { why: "no credential was presented, and this user is mapped to no agent" }
         }
     }
+}
+
+/// Whether the presented text is an operator's token.
+pub fn is_operator(tokens: &TokenStore, presented: &str) -> bool {
+    holder(tokens, presented) == Some(Holder::Operator)
+}
+
+fn holder(tokens: &TokenStore, presented: &str) -> Option<Holder> {
+    Token::parse(presented).ok().and_then(|token| tokens.find(&token))
 }

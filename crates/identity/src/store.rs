@@ -12,13 +12,32 @@ use callgate_text::{Digest, Json};
 
 use crate::{Token, TokenError};
 
+/// Whose a token is. One kind never opens the other's doors.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Holder {
+    /// One agent: its calls.
+    Agent(AgentId),
+    /// The gate's operator: previews, status and metrics over HTTP, and no call.
+    Operator,
+}
+
+impl Holder {
+    /// The agent, if it is one.
+    pub fn agent(&self) -> Option<&AgentId> {
+        match self {
+            Self::Agent(agent) => Some(agent),
+            Self::Operator => None,
+        }
+    }
+}
+
 /// A token as the gate knows it: by its digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credential {
     /// The first 16 hexadecimal digits of the digest: how people name it.
     pub id: String,
     /// Whose it is.
-    pub agent: AgentId,
+    pub holder: Holder,
     /// When it was made.
     pub created: Timestamp,
 }
@@ -82,14 +101,14 @@ impl TokenStore {
         Ok(Self { path, tokens: RwLock::new(tokens) })
     }
 
-    /// Makes a token for `agent`. It is durable before it is returned, and cannot be shown again.
+    /// Makes a token for `holder`. It is durable before it is returned, and cannot be shown again.
     ///
     /// # Errors
     /// If no token could be made or kept.
-    pub fn mint(&self, agent: &AgentId, now: Timestamp) -> Result<(Token, Credential), StoreError> {
+    pub fn mint(&self, holder: Holder, now: Timestamp) -> Result<(Token, Credential), StoreError> {
         let token = Token::mint()?;
         let digest = token.digest();
-        let credential = Credential { id: short(&digest), agent: agent.clone(), created: now };
+        let credential = Credential { id: short(&digest), holder, created: now };
         self.change(|tokens| {
             tokens.insert(digest, credential.clone());
         })?;
@@ -108,18 +127,18 @@ impl TokenStore {
         Ok(found)
     }
 
-    /// All credentials, by agent and age.
+    /// All credentials, by holder and age.
     pub fn list(&self) -> Vec<Credential> {
         let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
         let mut all: Vec<_> = tokens.values().cloned().collect();
-        all.sort_by(|a, b| (&a.agent, a.created, &a.id).cmp(&(&b.agent, b.created, &b.id)));
+        all.sort_by(|a, b| (&a.holder, a.created, &a.id).cmp(&(&b.holder, b.created, &b.id)));
         all
     }
 
     /// Whose token this is.
-    pub fn find(&self, token: &Token) -> Option<AgentId> {
+    pub fn find(&self, token: &Token) -> Option<Holder> {
         let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
-        tokens.get(&token.digest()).map(|credential| credential.agent.clone())
+        tokens.get(&token.digest()).map(|credential| credential.holder.clone())
     }
 
     /// Applies a change to a copy, makes the copy durable, and only then uses it.
@@ -155,11 +174,12 @@ fn short(digest: &Digest) -> String {
 
 fn write(tokens: &BTreeMap<Digest, Credential>) -> Vec<u8> {
     let rows = tokens.iter().map(|(digest, credential)| {
-        Json::object([
-            ("digest", Json::from(*digest)),
-            ("agent", Json::from(&credential.agent)),
-            ("created", Json::integer(credential.created.as_millis())),
-        ])
+        let holder = match &credential.holder {
+            Holder::Agent(agent) => ("agent", Json::from(agent)),
+            Holder::Operator => ("operator", Json::Bool(true)),
+        };
+        let created = ("created", Json::integer(credential.created.as_millis()));
+        Json::object([("digest", Json::from(*digest)), holder, created])
     });
     Json::object([("version", Json::integer(1)), ("credentials", Json::Array(rows.collect()))]).canonical()
 }
@@ -178,7 +198,11 @@ fn read(bytes: &[u8]) -> Result<BTreeMap<Digest, Credential>, &'static str> {
 
 fn row(row: &Json) -> Option<(Digest, Credential)> {
     let digest: Digest = row.get("digest")?.as_str()?.parse().ok()?;
-    let agent = row.get("agent")?.as_str()?.parse().ok()?;
+    let holder = match (row.get("agent"), row.get("operator")) {
+        (Some(agent), None) => Holder::Agent(agent.as_str()?.parse().ok()?),
+        (None, Some(Json::Bool(true))) => Holder::Operator,
+        _ => return None,
+    };
     let created = Timestamp::from_millis(row.get("created")?.as_i64()?);
-    Some((digest, Credential { id: short(&digest), agent, created }))
+    Some((digest, Credential { id: short(&digest), holder, created }))
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use callgate_core::{AgentId, Caller, Posture, Timestamp};
-use callgate_identity::{Peer, StoreError, Token, TokenError, TokenStore, identify};
+use callgate_identity::{Holder, Peer, StoreError, Token, TokenError, TokenStore, identify, is_operator};
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_386_614_000);
 
@@ -17,7 +17,7 @@ fn agent(name: &str) -> AgentId {
 fn a_token_proves_its_agent_until_it_is_revoked() {
     let state = tempfile::tempdir().expect("a folder");
     let store = TokenStore::open(state.path()).expect("opens");
-    let (token, credential) = store.mint(&agent("support-1"), NOW).expect("mints");
+    let (token, credential) = store.mint(Holder::Agent(agent("support-1")), NOW).expect("mints");
     let who = |store: &TokenStore, text| identify(store, 1000, Peer { uid: 2000, mapped: None, observed: false }, text);
 
     let expected = Caller::Agent { id: agent("support-1"), posture: Posture::Enforced };
@@ -31,6 +31,27 @@ fn a_token_proves_its_agent_until_it_is_revoked() {
         who(&TokenStore::open(state.path()).expect("opens again"), Some(token.secret())),
         Caller::Unrecognised { .. }
     ));
+}
+
+#[test]
+fn p07_an_operators_token_is_no_agents_and_an_agents_is_no_operators() {
+    let state = tempfile::tempdir().expect("a folder");
+    let store = TokenStore::open(state.path()).expect("opens");
+    let (operators, credential) = store.mint(Holder::Operator, NOW).expect("mints");
+    let (agents, _) = store.mint(Holder::Agent(agent("support-1")), NOW).expect("mints");
+    let who = |store: &TokenStore, token: &Token| {
+        let peer = Peer { uid: 2000, mapped: Some(agent("finance-1")), observed: false };
+        identify(store, 1000, peer, Some(token.secret()))
+    };
+    for store in [&store, &TokenStore::open(state.path()).expect("opens again")] {
+        assert!(is_operator(store, operators.secret()));
+        assert!(matches!(who(store, &operators), Caller::Unrecognised { .. }));
+        assert!(!is_operator(store, agents.secret()));
+        assert_eq!(who(store, &agents), Caller::Agent { id: agent("support-1"), posture: Posture::Enforced });
+        assert!(!is_operator(store, "") && !is_operator(store, Token::mint().expect("mints").secret()));
+    }
+    store.revoke(&credential.id).expect("revokes");
+    assert!(!is_operator(&store, operators.secret()));
 }
 
 #[test]
@@ -64,7 +85,7 @@ fn p07_an_agent_under_the_gates_own_user_is_advisory() {
 fn the_store_keeps_no_token_and_refuses_damage() {
     let state = tempfile::tempdir().expect("a folder");
     let store = TokenStore::open(state.path()).expect("opens");
-    let (token, _) = store.mint(&agent("support-1"), NOW).expect("mints");
+    let (token, _) = store.mint(Holder::Agent(agent("support-1")), NOW).expect("mints");
     let path = state.path().join("credentials.json");
     let kept = fs::read_to_string(&path).expect("reads");
     assert!(!kept.contains(token.secret()));
@@ -78,6 +99,8 @@ fn the_store_keeps_no_token_and_refuses_damage() {
         "",
         "{\"version\":2,\"credentials\":[]}",
         "{\"version\":1,\"credentials\":[{}]}",
+        &kept.replace("\"agent\":\"support-1\"", "\"operator\":false"),
+        &kept.replace("\"agent\":\"support-1\"", "\"agent\":\"support-1\",\"operator\":true"),
     ] {
         fs::write(&path, damage).expect("writes");
         assert!(matches!(TokenStore::open(state.path()), Err(StoreError::Damaged { .. })), "{damage:?}");

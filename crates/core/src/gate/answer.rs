@@ -73,7 +73,7 @@ impl Answer {
             Some(reason) => reason.code,
             None => Code::Internal,
         };
-        let id = format!(" [decision {}]", self.id);
+        let id = if self.id.is_empty() { String::new() } else { format!(" [decision {}]", self.id) };
         let text = match self.verdict.disclose {
             Disclose::None => "Denied by policy.".to_owned(),
             Disclose::Code => format!("Denied: {code}."),

@@ -13,18 +13,18 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::frames::{Frame, Frames, too_many_values};
+use crate::lanes::{Lanes, Taken};
 use crate::outbox::{Outbox, outbox};
+use crate::places::{Arrival, NoSeat};
 
-use super::lanes::{Lanes, Taken};
 use super::operate::operate;
-use super::places::{Arrival, NoSeat};
 use super::{Greeting, Limits, PROTOCOL, Peer, Services, wire};
 
 /// What all connections share.
 pub(super) struct Shared {
     pub(super) services: Services,
     pub(super) limits: Limits,
-    pub(super) lanes: Lanes,
+    pub(super) lanes: Arc<Lanes>,
     pub(super) own_uid: u32,
 }
 
@@ -102,7 +102,7 @@ impl Session {
             return self.refuse("the first line must be a greeting of protocol 1").await;
         };
         self.greeting = Arc::new(greeting);
-        let lane = self.shared.lanes.of(&self.caller(), &self.peer);
+        let lane = self.shared.lanes.of(&self.caller(), self.peer.uid);
         let operator = self.shared.is_operator(&self.peer, &self.greeting);
         let _seat = match arrival.sit(&lane, operator) {
             Ok(seat) => seat,
@@ -132,7 +132,7 @@ impl Session {
     /// Starts one request, once its connection and its lane have room.
     async fn start(&mut self, line: Vec<u8>, bulk: Option<Taken>) -> Option<()> {
         let place = self.in_flight.clone().acquire_owned().await.ok()?;
-        let lane = self.shared.lanes.of(&self.caller(), &self.peer);
+        let lane = self.shared.lanes.of(&self.caller(), self.peer.uid);
         let room = lane.enter(line.len()).await?;
         let request = Request {
             shared: self.shared.clone(),
@@ -167,7 +167,7 @@ impl Session {
             if held > self.shared.limits.small && bulk.is_none() {
                 let caller = self.caller();
                 let Caller::Agent { .. } = caller else { return None };
-                bulk = Some(self.shared.lanes.of(&caller, &self.peer).enter_bulk().await?);
+                bulk = Some(self.shared.lanes.of(&caller, self.peer.uid).enter_bulk().await?);
                 deadline = None;
             }
             let until = *deadline.get_or_insert_with(|| Instant::now() + self.shared.limits.frame);

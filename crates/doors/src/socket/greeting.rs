@@ -22,6 +22,13 @@ impl Greeting {
         *self == Self::default()
     }
 
+    /// What kind of door this is, of a closed list: how a door calls itself is its own word.
+    pub(super) fn kind(&self) -> &'static str {
+        const KINDS: [&str; 2] = ["mcp", "claude-code"];
+        let named = self.door.as_ref().and_then(|door| KINDS.into_iter().find(|kind| *kind == door.as_str()));
+        named.unwrap_or("socket")
+    }
+
     pub(super) fn to_json(&self) -> Json {
         let mut hello = vec![("protocol", Json::integer(PROTOCOL))];
         hello.extend(self.token.as_deref().map(|token| ("token", Json::from(token))));

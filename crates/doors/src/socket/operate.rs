@@ -14,7 +14,8 @@ pub(super) async fn operate(request: &Request, op: &str, body: Json) -> Result<J
     match op {
         "decide" => {
             let call = wire::request_from_json(body).unwrap_or_else(|why| Err(CallFault::Shape(shape(why))));
-            Ok(wire::answer_to_json(&gate.decide(&caller, call).await))
+            let door = request.greeting.kind();
+            Ok(wire::answer_to_json(&gate.decide_at(door, &caller, call).await))
         }
         "complete" => {
             let completion = wire::completion_from_json(body).map_err(malformed)?;

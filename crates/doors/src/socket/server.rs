@@ -8,9 +8,10 @@ use rustix::process::geteuid;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::lanes::Lanes;
+use crate::places::{Attendance, Places, Rooms};
+
 use super::connection::{Connection, Shared};
-use super::lanes::Lanes;
-use super::places::Places;
 use super::{Identify, Limits, Listening, Operator, Peer};
 
 /// What the socket serves.
@@ -28,6 +29,7 @@ pub struct Services {
 pub struct Server {
     listening: Listening,
     shared: Arc<Shared>,
+    places: Arc<Places>,
 }
 
 /// How long to wait when the system has no file descriptor left for another connection.
@@ -36,17 +38,28 @@ const BREATH: Duration = Duration::from_millis(50);
 impl Server {
     /// A server for `services` on an open socket.
     pub fn new(listening: Listening, services: Services, limits: Limits) -> Self {
-        let lanes = Lanes::new(&limits);
+        let lanes = Arc::new(Lanes::new(limits.lane, limits.connections_per_agent));
+        let rooms =
+            Rooms { waiting: limits.greeting, waiting_per_uid: limits.greeting_per_uid, seats: limits.connections };
         let shared = Shared { services, limits, lanes, own_uid: geteuid().as_raw() };
-        Self { listening, shared: Arc::new(shared) }
+        Self { listening, shared: Arc::new(shared), places: Places::new(rooms) }
+    }
+
+    /// The agents' shares, for other doors to the same gate.
+    pub fn lanes(&self) -> Arc<Lanes> {
+        self.shared.lanes.clone()
+    }
+
+    /// How many connections there are.
+    pub fn attendance(&self) -> Attendance {
+        self.places.attendance()
     }
 
     /// Serves until `stop` resolves; then takes no new work, lets what is under way finish within
     /// [`Limits::stop`], closes what is left and removes the socket.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let Self { listening, shared } = self;
+        let Self { listening, shared, places } = self;
         let (halt, halted) = watch::channel(false);
-        let places = Places::new(shared.limits);
         let mut connections = JoinSet::new();
         let mut stop = std::pin::pin!(stop);
         loop {

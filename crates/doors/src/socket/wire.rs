@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-use callgate_core::gate::{Observed, Passing, Preview, Reported};
+use callgate_core::gate::{Observed, Passing, Reported};
 use callgate_core::seam::{Offer, OfferKind, Standing};
-use callgate_core::{
-    Answer, CallFault, Code, Completion, Decision, Disclose, Outcome, Reason, Receipt, Request, ServerName,
-};
-use callgate_text::{Digest, Json, Object, Revealed};
+use callgate_core::{CallFault, Code, Completion, Decision, Reason, Receipt, Request, ServerName};
+use callgate_text::{Json, Revealed};
 
 use crate::Ruling;
+use crate::shapes::Fields;
+
+pub(super) use crate::shapes::{
+    Malformed, answer_to_json, completion_from_json, observed_to_json, preview_to_json, texts_from_json,
+};
 
 /// The longest sentence of a fault that another process reports.
 const LONGEST_FAULT: usize = 300;
-
-/// A body that is not what it should be; names what is wrong, never the value.
-pub(super) type Malformed = &'static str;
 
 pub(super) fn request_to_json(request: &Result<Request, CallFault>) -> Json {
     let request = match request {
@@ -76,27 +76,6 @@ pub(super) fn request_from_json(body: Json) -> Result<Result<Request, CallFault>
     Ok(Ok(request))
 }
 
-/// The answer as other doors give it, no more of it than policy discloses, and the sentence for the model.
-/// What is at the other end carries an agent's credential, and whatever it reads the agent may read.
-pub(super) fn answer_to_json(answer: &Answer) -> Json {
-    let mut json = answer.to_json();
-    if let Json::Object(object) = &mut json {
-        let code = |code: Code| Json::object([("code", code.as_str())]);
-        let reasons = match answer.verdict.disclose {
-            Disclose::Full => None,
-            Disclose::Code => Some(answer.verdict.reasons.iter().map(|reason| code(reason.code)).collect()),
-            Disclose::None => Some(vec![code(Ruling::from(answer).code)]),
-        };
-        if let Some(reasons) = reasons {
-            object.set("reasons", Json::Array(reasons));
-            object.set("hint", Json::Null);
-            object.remove("approvals");
-        }
-        object.set("model", answer.for_model());
-    }
-    json
-}
-
 /// Closed by default: an answer that is not understood in full is not an allow.
 pub(super) fn ruling_from_json(answer: &Json) -> Result<Ruling, Malformed> {
     let text = |key| answer.get(key).and_then(Json::as_str);
@@ -122,10 +101,6 @@ pub(super) fn ruling_from_json(answer: &Json) -> Result<Ruling, Malformed> {
     })
 }
 
-pub(super) fn preview_to_json(preview: &Preview) -> Json {
-    Json::object([("verdict", preview.verdict.to_json()), ("trace", preview.trace.clone())])
-}
-
 pub(super) fn completion_to_json(completion: &Completion) -> Json {
     let mut body = vec![
         ("id", Json::from(completion.id.as_str())),
@@ -136,18 +111,6 @@ pub(super) fn completion_to_json(completion: &Completion) -> Json {
         body.push(("result_digest", Json::from(result)));
     }
     Json::object(body)
-}
-
-pub(super) fn completion_from_json(body: Json) -> Result<Completion, Malformed> {
-    let mut body = Fields::of(body)?;
-    let completion = Completion {
-        id: body.text("id")?.ok_or("`id` is missing")?,
-        permit: body.text("permit")?.ok_or("`permit` is missing")?,
-        outcome: body.outcome()?,
-        result: body.digest("result_digest")?,
-    };
-    body.end()?;
-    Ok(completion)
 }
 
 /// What was run as `ran`, in the form of a call.
@@ -246,29 +209,6 @@ pub(super) fn texts_to_json(texts: Vec<Passing>) -> Json {
     Json::object([("texts", Json::from(texts))])
 }
 
-pub(super) fn texts_from_json(body: Json) -> Result<Vec<Passing>, Malformed> {
-    let mut body = Fields::of(body)?;
-    let Some(Json::Array(texts)) = body.take("texts") else { return Err("`texts` is not an array") };
-    body.end()?;
-    let passing = |text| match text {
-        Json::String(text) => Ok(Passing { text }),
-        _ => Err("`texts` holds something other than text"),
-    };
-    texts.into_iter().map(passing).collect()
-}
-
-/// Only what changed, by its place: `{"changed":[{"at","text","removed"}]}`.
-pub(super) fn observed_to_json(observed: Vec<Observed>) -> Json {
-    let count = |count: usize| Json::integer(i64::try_from(count).unwrap_or(i64::MAX));
-    let changed = observed.into_iter().enumerate().filter_map(|(at, observed)| match observed {
-        Observed::Unchanged => None,
-        Observed::Sanitised(Revealed { text, removed }) => {
-            Some(Json::object([("at", count(at)), ("text", Json::from(text)), ("removed", count(removed))]))
-        }
-    });
-    Json::object([("changed", Json::Array(changed.collect()))])
-}
-
 pub(super) fn observed_from_json(body: Json, expected: usize) -> Result<Vec<Observed>, Malformed> {
     let mut body = Fields::of(body)?;
     let Some(Json::Array(changed)) = body.take("changed") else { return Err("`changed` is not an array") };
@@ -292,54 +232,4 @@ pub(super) fn reason_from_json(error: &Json) -> Reason {
     let code = error.get("code").and_then(Json::as_str).and_then(|code| code.parse().ok()).unwrap_or(Code::Internal);
     let message = error.get("message").and_then(Json::as_str).unwrap_or("the gate refused");
     Reason::new(code, message)
-}
-
-/// The members of a body, taken out one by one; what is left over is refused.
-struct Fields(Object);
-
-impl Fields {
-    fn of(body: Json) -> Result<Self, Malformed> {
-        match body {
-            Json::Object(object) => Ok(Self(object)),
-            _ => Err("not an object"),
-        }
-    }
-
-    fn take(&mut self, key: &str) -> Option<Json> {
-        self.0.remove(key)
-    }
-
-    fn text(&mut self, key: &str) -> Result<Option<String>, Malformed> {
-        match self.take(key) {
-            None => Ok(None),
-            Some(Json::String(text)) => Ok(Some(text)),
-            Some(_) => Err("a member that should be text is not"),
-        }
-    }
-
-    fn object(&mut self, key: &str) -> Result<Option<Object>, Malformed> {
-        match self.take(key) {
-            None => Ok(None),
-            Some(Json::Object(object)) => Ok(Some(object)),
-            Some(_) => Err("a member that should be an object is not"),
-        }
-    }
-
-    fn digest(&mut self, key: &str) -> Result<Option<Digest>, Malformed> {
-        let text = self.text(key)?;
-        text.map(|text| text.parse()).transpose().map_err(|_| "a member that should be a digest is not")
-    }
-
-    fn outcome(&mut self) -> Result<Outcome, Malformed> {
-        self.text("status")?.as_deref().and_then(Outcome::from_word).ok_or("`status` is not one")
-    }
-
-    fn count(&mut self, key: &str) -> Result<usize, Malformed> {
-        let count = self.take(key).and_then(|count| count.as_i64());
-        count.and_then(|count| usize::try_from(count).ok()).ok_or("a member that should be a count is not")
-    }
-
-    fn end(self) -> Result<(), Malformed> {
-        if self.0.is_empty() { Ok(()) } else { Err("there is a member too many") }
-    }
 }

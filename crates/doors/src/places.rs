@@ -1,26 +1,58 @@
-//! Places on the socket: a waiting room before the greeting, and the seats after it.
+//! Places at a door: a waiting room before a caller is known, and the seats after it.
 //!
 //! Anybody may connect, so the waiting room never refuses: when it is full, the newcomer takes the place of
 //! the oldest one of the user who has most there. An honest client greets at once and is through before that
 //! comes to it, however many others connect and say nothing.
 //!
-//! A seat is had by greeting. One caller has a bounded number of them, the last quarter is for callers who
+//! A seat is had by a greeting, or by a first accepted credential. One caller has a bounded number of them, the last quarter is for callers who
 //! have none yet, and a few beyond are the operator's, who must be able to look while others flood.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 
-use super::Limits;
-use super::lanes::{Lane, Taken};
+use crate::lanes::{Lane, Taken};
 
 /// Seats of the operator alone.
 const RESERVED: usize = 16;
 
-/// All places of one socket.
-pub(super) struct Places {
-    limits: Limits,
+/// How many places there are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rooms {
+    /// For connections that nobody is known behind; beyond that, the oldest gives way to the newest.
+    pub(crate) waiting: usize,
+    /// The same of one user.
+    pub(crate) waiting_per_uid: usize,
+    /// Seats. The last quarter is for callers who have none yet.
+    pub(crate) seats: usize,
+}
+
+/// How many places are taken at one door.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Occupancy {
+    /// Connections of whoever is not known yet.
+    pub waiting: usize,
+    /// Connections of callers who are.
+    pub seated: usize,
+}
+
+/// What tells how many places are taken at a door.
+#[derive(Clone)]
+pub struct Attendance(Arc<Places>);
+
+impl Attendance {
+    /// How many now.
+    pub fn now(&self) -> Occupancy {
+        let table = self.0.table();
+        Occupancy { waiting: table.waiting.len(), seated: table.seated }
+    }
+}
+
+/// All places of one door.
+pub(crate) struct Places {
+    rooms: Rooms,
     table: Mutex<Table>,
 }
 
@@ -38,22 +70,22 @@ struct Waiting {
     _stay: oneshot::Sender<()>,
 }
 
-/// A connection that has yet to greet. Its place is free again when this is dropped.
-pub(super) struct Arrival {
+/// A connection that nobody is known behind yet. Its place is free again when this is dropped.
+pub(crate) struct Arrival {
     places: Arc<Places>,
     ticket: u64,
     stay: oneshot::Receiver<()>,
 }
 
-/// A greeted connection's seat.
-pub(super) struct Seat {
+/// The seat of a caller's connection.
+pub(crate) struct Seat {
     places: Arc<Places>,
     _own: Taken,
 }
 
 /// Why there is no seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NoSeat {
+pub(crate) enum NoSeat {
     /// This caller has all that it may have.
     Caller,
     /// The gate has no more to give.
@@ -61,17 +93,21 @@ pub(super) enum NoSeat {
 }
 
 impl Places {
-    pub(super) fn new(limits: Limits) -> Arc<Self> {
-        Arc::new(Self { limits, table: Mutex::default() })
+    pub(crate) fn new(rooms: Rooms) -> Arc<Self> {
+        Arc::new(Self { rooms, table: Mutex::default() })
+    }
+
+    pub(crate) fn attendance(self: &Arc<Self>) -> Attendance {
+        Attendance(self.clone())
     }
 
     /// A place in the waiting room for a connection of `uid`.
-    pub(super) fn arrive(self: &Arc<Self>, uid: u32) -> Arrival {
+    pub(crate) fn arrive(self: &Arc<Self>, uid: u32) -> Arrival {
         let (sender, stay) = oneshot::channel();
         let mut table = self.table();
-        if table.waiting_of(uid) >= self.limits.greeting_per_uid {
+        if table.waiting_of(uid) >= self.rooms.waiting_per_uid {
             table.show_out_oldest_of(uid);
-        } else if table.waiting.len() >= self.limits.greeting {
+        } else if table.waiting.len() >= self.rooms.waiting {
             table.show_out_of_the_fullest();
         }
         let ticket = table.next;
@@ -81,7 +117,7 @@ impl Places {
     }
 
     /// Shows one out who waits: the system has no descriptor left for another connection.
-    pub(super) fn shed(&self) {
+    pub(crate) fn shed(&self) {
         self.table().show_out_of_the_fullest();
     }
 
@@ -113,15 +149,20 @@ impl Table {
 
 impl Arrival {
     /// Resolves when somebody else needs the place.
-    pub(super) async fn shown_out(&mut self) {
-        let _ = (&mut self.stay).await;
+    pub(crate) async fn shown_out(&mut self) {
+        std::future::poll_fn(|context| self.poll_shown_out(context)).await;
     }
 
-    /// Greeted: from the waiting room to a seat, of the caller to whom `lane` belongs.
-    pub(super) fn sit(self, lane: &Arc<Lane>, operator: bool) -> Result<Seat, NoSeat> {
+    /// Whether somebody else needs the place.
+    pub(crate) fn poll_shown_out(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        std::pin::Pin::new(&mut self.stay).poll(context).map(|_| ())
+    }
+
+    /// Known: from the waiting room to a seat, of the caller to whom `lane` belongs.
+    pub(crate) fn sit(self, lane: &Arc<Lane>, operator: bool) -> Result<Seat, NoSeat> {
         let first = lane.is_unconnected();
         let own = lane.clone().connect().ok_or(NoSeat::Caller)?;
-        let seats = self.places.limits.connections;
+        let seats = self.places.rooms.seats;
         let open_to_it = match (operator, first) {
             (true, _) => seats + RESERVED,
             (false, true) => seats,

@@ -1,0 +1,279 @@
+//! One connection's requests: each is looked at from the outside in, and refused at the first thing that is wrong.
+
+use std::mem;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use callgate_core::{CallFault, Caller, Code, Reason};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{self, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Request, Response, StatusCode};
+
+use crate::lanes::{Lane, Taken};
+use crate::places::{Arrival, NoSeat, Seat};
+use crate::socket::{Greeting, Peer};
+
+use super::bearer::{Presented, presented};
+use super::body::{self, Wrong};
+use super::endpoints::{NoEndpoint, Row, Whose, find};
+use super::hosts::{self, Stranger};
+use super::patient::Busy;
+use super::reply::Reply;
+use super::server::Shared;
+use super::{DOOR, operate};
+
+/// What the requests of one connection share.
+pub(super) struct Visit {
+    shared: Arc<Shared>,
+    peer: Peer,
+    place: Mutex<Place>,
+    busy: Busy,
+}
+
+/// Where the connection is among the others.
+enum Place {
+    /// Nobody is known behind it yet.
+    Waiting(Arrival),
+    /// A credential was accepted on it.
+    Seated { _seat: Seat },
+    /// There was no seat for it.
+    Gone,
+}
+
+/// A body that was admitted, and the room that it and its answer take until that is written.
+pub(super) struct Admitted {
+    pub(super) bytes: Result<Vec<u8>, Wrong>,
+    pub(super) _room: (Option<Taken>, Option<Taken>),
+}
+
+impl Visit {
+    pub(super) fn new(shared: Arc<Shared>, peer: Peer, arrival: Arrival, busy: Busy) -> Arc<Self> {
+        Arc::new(Self { shared, peer, place: Mutex::new(Place::Waiting(arrival)), busy })
+    }
+
+    /// Whether somebody else needs the place of this connection.
+    pub(super) fn poll_shown_out(&self, context: &mut Context<'_>) -> Poll<()> {
+        match &mut *self.place() {
+            Place::Waiting(arrival) => arrival.poll_shown_out(context),
+            Place::Seated { .. } | Place::Gone => Poll::Pending,
+        }
+    }
+
+    /// Answers one request. On a task of its own: a client that hangs up does not undo what was begun, and a panic is
+    /// one refusal.
+    pub(super) async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let answering = self.busy.begin();
+        let work = tokio::spawn(async move { self.handle(request).await });
+        let reply = work
+            .await
+            .unwrap_or_else(|_| Reply::failed(Reason::new(Code::Internal, "the gate failed over this request")));
+        drop(answering);
+        reply.into_response()
+    }
+
+    async fn handle(&self, request: Request<Incoming>) -> Reply {
+        let (head, body) = request.into_parts();
+        match self.find(&head) {
+            Ok(row) => self.open(row, &head, body).await,
+            Err(refusal) => {
+                body::discard(&head.headers, body).await;
+                refusal
+            }
+        }
+    }
+
+    /// The endpoint, if the request is for this gate and not from a page.
+    fn find(&self, head: &Parts) -> Result<&'static Row, Reply> {
+        let stranger = |status, why| Err(refusal(status, Code::NotPermitted, why).hang_up());
+        match hosts::check(&head.headers, self.shared.port, &self.shared.services.origins) {
+            Ok(()) => {}
+            Err(Stranger::Unnamed) => return stranger(StatusCode::BAD_REQUEST, "the request must have one Host"),
+            Err(Stranger::Elsewhere) => return stranger(StatusCode::FORBIDDEN, "the request's Host is not this gate"),
+            Err(Stranger::Page) => {
+                return stranger(StatusCode::FORBIDDEN, "the request comes from a page whose Origin is not listed");
+            }
+        }
+        if head.uri.authority().is_some() {
+            return stranger(StatusCode::BAD_REQUEST, "the request is one for a proxy");
+        }
+        find(&head.method, head.uri.path()).map_err(|none| match none {
+            NoEndpoint::Path => refusal(StatusCode::NOT_FOUND, Code::InvalidArguments, "there is no such endpoint"),
+            NoEndpoint::Method(allow) => {
+                let reply =
+                    refusal(StatusCode::METHOD_NOT_ALLOWED, Code::InvalidArguments, "this endpoint has another method");
+                match HeaderValue::try_from(allow) {
+                    Ok(allow) => reply.with(header::ALLOW, allow),
+                    Err(_) => reply,
+                }
+            }
+        })
+    }
+
+    async fn open(&self, row: &Row, head: &Parts, body: Incoming) -> Reply {
+        if row.body.is_none() && body::is_present(&head.headers) {
+            body::discard(&head.headers, body).await;
+            return refusal(StatusCode::BAD_REQUEST, Code::InvalidArguments, "this endpoint takes no body").hang_up();
+        }
+        match row.whose {
+            Whose::Anybodys => operate::anybody(&self.shared, row.endpoint),
+            Whose::Agents => self.open_to_agent(row, head, body).await,
+            Whose::Operators => self.open_to_operator(row, head, body).await,
+        }
+    }
+
+    async fn open_to_agent(&self, row: &Row, head: &Parts, body: Incoming) -> Reply {
+        let caller = self.caller(head);
+        let lane = self.shared.lanes.of(&caller, self.peer.uid);
+        if let Caller::Unrecognised { .. } = caller {
+            body::discard(&head.headers, body).await;
+            return self.unrecognised(&caller, lane, head).await;
+        }
+        if let Err(full) = self.sit(&lane, false) {
+            body::discard(&head.headers, body).await;
+            return full;
+        }
+        let Some(admitted) = self.admit(&lane, head, body).await else { return closing() };
+        // Anew: a revocation counts from the moment it is made, however slowly a body came.
+        match self.caller(head) {
+            Caller::Agent { id, posture } => operate::agent(&self.shared, row.endpoint, id, posture, admitted).await,
+            caller => self.unrecognised(&caller, lane, head).await,
+        }
+    }
+
+    async fn open_to_operator(&self, row: &Row, head: &Parts, body: Incoming) -> Reply {
+        if !self.is_operator(head) {
+            let caller = self.caller(head);
+            let lane = self.shared.lanes.of(&caller, self.peer.uid);
+            body::discard(&head.headers, body).await;
+            return match caller {
+                // Known, but this is not theirs: an unmetered preview would tell an agent all of its policy.
+                Caller::Agent { .. } => {
+                    let Some(_room) = lane.enter(0).await else { return closing() };
+                    refusal(StatusCode::FORBIDDEN, Code::NotPermitted, "only an operator's credential opens this")
+                }
+                Caller::Unrecognised { .. } => self.unrecognised(&caller, lane, head).await,
+            };
+        }
+        let lane = self.shared.lanes.of_operator();
+        if let Err(full) = self.sit(&lane, true) {
+            body::discard(&head.headers, body).await;
+            return full;
+        }
+        let admitted = match &row.body {
+            None => None,
+            Some(_) => match self.admit(&lane, head, body).await {
+                Some(admitted) => Some(admitted),
+                None => return closing(),
+            },
+        };
+        if !self.is_operator(head) {
+            return self.unrecognised(&self.caller(head), lane, head).await;
+        }
+        operate::operator(&self.shared, &self.peer, row.endpoint, admitted).await
+    }
+
+    /// Reads the body once its agent has room for it.
+    async fn admit(&self, lane: &Arc<Lane>, head: &Parts, body: Incoming) -> Option<Admitted> {
+        let length = match body::announced(&head.headers) {
+            Ok(length) => length,
+            Err(wrong) => {
+                body::discard(&head.headers, body).await;
+                let room = lane.clone().enter(0).await?;
+                return Some(Admitted { bytes: Err(wrong), _room: (Some(room), None) });
+            }
+        };
+        let bulk = match length > self.shared.limits.small {
+            true => Some(lane.clone().enter_bulk().await?),
+            false => None,
+        };
+        let bytes = body::read(body, self.shared.limits.body).await;
+        let room = lane.clone().enter(length).await?;
+        Some(Admitted { bytes, _room: (Some(room), bulk) })
+    }
+
+    /// The agent that the credential proves.
+    fn caller(&self, head: &Parts) -> Caller {
+        match presented(&head.headers) {
+            Presented::Nothing => Caller::Unrecognised { why: "no credential was presented" },
+            Presented::Garbled => Caller::Unrecognised { why: "the Authorization is not one bearer token" },
+            Presented::Token(token) => {
+                let greeting =
+                    Greeting { token: Some(token.to_owned()), door: self.shared.door.clone(), session: None };
+                self.shared.services.credentials.identify(&self.peer, &greeting)
+            }
+        }
+    }
+
+    fn is_operator(&self, head: &Parts) -> bool {
+        match presented(&head.headers) {
+            Presented::Token(token) => self.shared.services.credentials.is_operator(token),
+            Presented::Nothing | Presented::Garbled => false,
+        }
+    }
+
+    /// Refuses whoever has no accepted credential, by the gate, so that there is a record of it.
+    async fn unrecognised(&self, caller: &Caller, lane: Arc<Lane>, head: &Parts) -> Reply {
+        let Some(_room) = lane.enter(0).await else { return closing() };
+        let nobody = Caller::Unrecognised {
+            why: match caller {
+                Caller::Unrecognised { why } => why,
+                Caller::Agent { .. } => "the credential was revoked",
+            },
+        };
+        let call = Err(CallFault::Shape("was not looked at"));
+        let answer = self.shared.services.gate.decide_at(DOOR, &nobody, call).await;
+        let told = answer.verdict.reasons.first().is_some_and(|reason| reason.code == Code::UnknownAgent);
+        let reply = match told {
+            true => Reply::decided(StatusCode::UNAUTHORIZED, &answer),
+            // It could not be recorded, or not once more. That is no reason to say more than who is not known.
+            false => refusal(StatusCode::UNAUTHORIZED, Code::UnknownAgent, "the credential is not accepted"),
+        };
+        let challenge = match presented(&head.headers) {
+            Presented::Nothing => HeaderValue::from_static("Bearer realm=\"callgate\""),
+            Presented::Garbled | Presented::Token(_) => {
+                HeaderValue::from_static("Bearer realm=\"callgate\", error=\"invalid_token\"")
+            }
+        };
+        reply.with(header::WWW_AUTHENTICATE, challenge)
+    }
+
+    /// From the waiting room to a seat, with the first credential that is accepted.
+    fn sit(&self, lane: &Arc<Lane>, operator: bool) -> Result<(), Reply> {
+        let mut place = self.place();
+        match mem::replace(&mut *place, Place::Gone) {
+            Place::Waiting(arrival) => match arrival.sit(lane, operator) {
+                Ok(seat) => {
+                    *place = Place::Seated { _seat: seat };
+                    Ok(())
+                }
+                Err(NoSeat::Caller) => {
+                    let why = "this agent has too many connections";
+                    Err(refusal(StatusCode::TOO_MANY_REQUESTS, Code::RateExceeded, why).hang_up())
+                }
+                Err(NoSeat::Gate) => Err(closing()),
+            },
+            Place::Seated { _seat } => {
+                *place = Place::Seated { _seat };
+                Ok(())
+            }
+            Place::Gone => Err(closing()),
+        }
+    }
+
+    /// Whole whatever panics around it: every change is one assignment.
+    fn place(&self) -> std::sync::MutexGuard<'_, Place> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn refusal(status: StatusCode, code: Code, why: &'static str) -> Reply {
+    Reply::refused(status, Reason::new(code, why))
+}
+
+/// There is no room, and this connection gets none.
+fn closing() -> Reply {
+    refusal(StatusCode::SERVICE_UNAVAILABLE, Code::Internal, "the gate has no place left for another connection")
+        .hang_up()
+}

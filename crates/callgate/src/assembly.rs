@@ -10,11 +10,13 @@ use callgate_audit::{Budget, LogDir, Writer, WriterOptions};
 use callgate_core::gate::{Deadlines, NOW, Seams};
 use callgate_core::seam::{Entropy, Later, Log, LogError};
 use callgate_core::{AgentId, Caller, Entry, Gate, Kind, Posture, Receipt};
+use callgate_doors::http::Credentials;
 use callgate_doors::socket::{Greeting, Identify, Peer};
 use callgate_identity::TokenStore;
 use callgate_policy::{Config, Exposure, LoadError, Mode, Store};
 use callgate_text::Json;
 
+use crate::metrics::{Counted, Metrics};
 use crate::place::State;
 use crate::proofs::Proofs;
 use crate::system::{SystemClock, SystemEntropy};
@@ -26,6 +28,7 @@ pub(crate) struct Assembly {
     pub(crate) log: Arc<Writer>,
     pub(crate) tokens: TokenStore,
     pub(crate) proofs: Proofs,
+    pub(crate) metrics: Arc<Metrics>,
     own_uid: u32,
     /// Whether an agent was seen that could get around the gate.
     advisory: AtomicBool,
@@ -43,9 +46,11 @@ impl Assembly {
         let log = Arc::new(log);
         let tokens = TokenStore::open(state.root())?;
         let proofs = Proofs::open(state.root());
-        let gate = Arc::new(gate(Arc::clone(&policy), log.clone()));
+        let metrics = Arc::new(Metrics::new());
+        let counted = Counted { log: log.clone(), metrics: metrics.clone() };
+        let gate = Arc::new(gate(Arc::clone(&policy), Arc::new(counted)).watched_by(metrics.clone()));
         let own_uid = rustix::process::geteuid().as_raw();
-        Ok(Self { gate, policy, log, tokens, proofs, own_uid, advisory: AtomicBool::new(false) })
+        Ok(Self { gate, policy, log, tokens, proofs, metrics, own_uid, advisory: AtomicBool::new(false) })
     }
 
     /// Takes the policy that is on disk, and records that it was taken or refused.
@@ -57,6 +62,7 @@ impl Assembly {
         let result = result.unwrap_or_else(|_| Err(self.policy.failure().unwrap_or_else(failed)));
         use callgate_core::seam::Snapshot;
         if let Ok(snapshot) = &result {
+            self.metrics.policy_taken();
             self.note_modes(before.config(), snapshot.config()).await;
         }
         match &result {
@@ -119,6 +125,12 @@ impl Identify for Assembly {
             self.advisory.store(true, Ordering::Relaxed);
         }
         caller
+    }
+}
+
+impl Credentials for Assembly {
+    fn is_operator(&self, token: &str) -> bool {
+        callgate_identity::is_operator(&self.tokens, token)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod audit;
 mod hosts;
+mod operator;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use audit::{Audit, LogPlace};
 pub(crate) use hosts::{DoctorAt, HookAt, Host, InstallAt, UninstallAt};
+pub(crate) use operator::Operator;
 
 /// The gate that every tool call of an AI agent passes.
 ///
@@ -90,6 +92,10 @@ pub(crate) enum Command {
         /// Where to listen, if not in the state directory.
         #[arg(long, value_name = "PATH", env = "CALLGATE_SOCKET")]
         socket: Option<PathBuf>,
+        /// Listen for HTTP here, too, whatever `[http]` in callgate.toml says: a loopback address, like
+        /// 127.0.0.1:7465. With port 0, one that is free; the answer at the start names it.
+        #[arg(long, value_name = "ADDRESS")]
+        http: Option<std::net::SocketAddr>,
     },
     /// Put the gate in front of an MCP server that speaks over standard input and output.
     ///
@@ -151,6 +157,9 @@ pub(crate) enum Command {
     /// Manage agents' credentials.
     #[command(subcommand)]
     Agent(Agent),
+    /// Manage the operator's credentials, for previews, status and metrics over HTTP.
+    #[command(subcommand)]
+    Operator(Operator),
     /// Read, verify and export the signed log.
     #[command(subcommand)]
     Audit(Audit),

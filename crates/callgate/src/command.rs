@@ -10,6 +10,7 @@ pub(crate) mod hook;
 pub(crate) mod init;
 pub(crate) mod install;
 pub(crate) mod mcp;
+pub(crate) mod operator;
 pub(crate) mod policy;
 pub(crate) mod reload;
 pub(crate) mod report;

@@ -8,6 +8,7 @@ use callgate_audit::Selector;
 use callgate_core::seam::{Clock, Later};
 use callgate_core::{AgentId, CallFault, Caller, Code, DoorName, Kind, Reason, Request, SessionId};
 use callgate_doors::socket::{Client, ClientError, Greeting, Operator, Peer};
+use callgate_identity::{Credential, Holder};
 use callgate_policy::{Exposure, Mode, render};
 use callgate_text::Json;
 
@@ -81,8 +82,11 @@ impl Desk {
             "proved" => self.proved(body).await,
             "reload" => self.reload().await,
             "agent_token" => self.agent_token(body).await,
-            "agent_list" => Ok(self.agent_list()),
-            "agent_revoke" => self.agent_revoke(body).await,
+            "agent_list" => Ok(self.credentials(|holder| holder.agent().is_some())),
+            "agent_revoke" => self.revoke(body, |holder| holder.agent().is_some()).await,
+            "operator_token" => self.mint(Holder::Operator).await,
+            "operator_list" => Ok(self.credentials(|holder| *holder == Holder::Operator)),
+            "operator_revoke" => self.revoke(body, |holder| *holder == Holder::Operator).await,
             "erase" => self.blocking(|log, selector| Ok(log.erase(&selector)?), selector(body)?).await.map(erased),
             "rotate_key" => {
                 let key = self.blocking(|log, ()| Ok(log.rotate_key()?), ()).await?;
@@ -141,34 +145,42 @@ impl Desk {
         if !self.assembly.policy.last_good().knows(&agent) {
             bail!("entities.toml declares no agent `{agent}`; add it there first");
         }
-        let (token, credential) = self.assembly.tokens.mint(&agent, SystemClock.now())?;
-        let details = vec![("step", Json::from("made")), ("credential", Json::from(credential.id.as_str()))];
-        self.assembly.note(Kind::Credential, details).await;
-        Ok(Json::object([
-            ("agent", Json::from(&agent)),
-            ("id", Json::from(credential.id)),
-            ("token", Json::from(token.secret())),
-        ]))
+        self.mint(Holder::Agent(agent)).await
     }
 
-    fn agent_list(&self) -> Json {
-        let credentials = self.assembly.tokens.list().into_iter().map(|credential| {
-            Json::object([
-                ("id", Json::from(credential.id.as_str())),
-                ("agent", Json::from(&credential.agent)),
-                ("created", Json::from(credential.created.to_string())),
-            ])
-        });
-        Json::object([("credentials", Json::Array(credentials.collect()))])
+    async fn mint(&self, holder: Holder) -> Result<Json> {
+        let (token, credential) = self.assembly.tokens.mint(holder, SystemClock.now())?;
+        self.note_credential("made", &credential).await;
+        let mut made = described(&credential);
+        made.push(("token", Json::from(token.secret())));
+        Ok(Json::object(made))
     }
 
-    async fn agent_revoke(&self, body: &Json) -> Result<Json> {
+    fn credentials(&self, shown: impl Fn(&Holder) -> bool) -> Json {
+        let all = self.assembly.tokens.list().into_iter().filter(|credential| shown(&credential.holder));
+        Json::object([(
+            "credentials",
+            Json::Array(all.map(|credential| Json::object(described(&credential))).collect()),
+        )])
+    }
+
+    /// Revokes a credential of the kind that was asked for.
+    async fn revoke(&self, body: &Json, kind: impl Fn(&Holder) -> bool) -> Result<Json> {
         let id = body.get("id").and_then(Json::as_str).context("no credential is named")?;
-        let credential = self.assembly.tokens.revoke(id)?;
-        let credential = credential.with_context(|| format!("there is no credential `{}`", id.escape_debug()))?;
-        let details = vec![("step", Json::from("revoked")), ("credential", Json::from(id))];
+        let unknown = || anyhow!("there is no credential `{}`", id.escape_debug());
+        let named = self.assembly.tokens.list().into_iter().find(|credential| credential.id == id);
+        named.filter(|credential| kind(&credential.holder)).ok_or_else(unknown)?;
+        let credential = self.assembly.tokens.revoke(id)?.ok_or_else(unknown)?;
+        self.note_credential("revoked", &credential).await;
+        let mut revoked = vec![("revoked", Json::from(id))];
+        revoked.extend(credential.holder.agent().map(|agent| ("agent", Json::from(agent))));
+        Ok(Json::object(revoked))
+    }
+
+    async fn note_credential(&self, step: &str, credential: &Credential) {
+        let mut details = vec![("step", Json::from(step)), ("credential", Json::from(credential.id.as_str()))];
+        details.extend((credential.holder == Holder::Operator).then(|| ("operator", Json::Bool(true))));
         self.assembly.note(Kind::Credential, details).await;
-        Ok(Json::object([("revoked", Json::from(id)), ("agent", Json::from(&credential.agent))]))
     }
 
     fn status(&self) -> Json {
@@ -276,6 +288,14 @@ fn presented(body: &Json) -> (Caller, Result<Request, CallFault>) {
             Err(_) => (Caller::Unrecognised { why: "the call cannot be read" }, Err(fault)),
         },
     }
+}
+
+/// A credential, without what only its holder knows.
+fn described(credential: &Credential) -> Vec<(&'static str, Json)> {
+    let mut members = vec![("id", Json::from(credential.id.as_str()))];
+    members.extend(credential.holder.agent().map(|agent| ("agent", Json::from(agent))));
+    members.push(("created", Json::from(credential.created.to_string())));
+    members
 }
 
 fn agent(body: &Json) -> Result<AgentId> {

@@ -7,6 +7,7 @@ mod demo;
 mod desk;
 mod exit;
 mod host;
+mod metrics;
 mod output;
 mod place;
 mod proofs;
@@ -56,7 +57,7 @@ fn main() -> ExitCode {
 async fn run(command: Command, output: &Output) -> Result<ExitCode> {
     match command {
         Command::Init { dir, pack, workspace } => command::init::run(output, &dir, pack, workspace),
-        Command::Serve { dir, state, socket } => command::serve::run(output, dir, state, socket).await,
+        Command::Serve { dir, state, socket, http } => command::serve::run(output, dir, state, socket, http).await,
         Command::Mcp { server, credential, timeout, place, command } => {
             command::mcp::run(&server, credential.as_deref(), timeout, &place, command).await
         }
@@ -69,6 +70,7 @@ async fn run(command: Command, output: &Output) -> Result<ExitCode> {
         Command::Policy(policy) => command::policy::run(output, policy).await,
         Command::Tool(tool) => command::tool::run(output, tool).await,
         Command::Agent(agent) => command::agent::run(output, agent).await,
+        Command::Operator(operator) => command::operator::run(output, operator).await,
         Command::Audit(audit) => command::audit::run(output, audit).await,
         Command::Status { place } => command::status::run(output, &place).await,
         Command::Reload { place } => command::reload::run(output, &place).await,

@@ -23,6 +23,8 @@
 //! Connections without an accepted credential wait in a room of their own, where the oldest gives way to the newest.
 //! Heads, bodies, idle connections and readers that stall have time limits.
 
+#[cfg(test)]
+mod agreement;
 mod bearer;
 mod body;
 mod connection;

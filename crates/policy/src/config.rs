@@ -16,12 +16,17 @@
 //! [doors]
 //! claude-code = "observe"              # record what would be denied, deny nothing; without a word: enforce
 //!
+//! [http]
+//! listen = "127.0.0.1:7465"            # a loopback address; without it, nothing listens for HTTP
+//! origins = ["http://localhost:3000"]  # pages that may call; without it, none
+//!
 //! [log]
 //! agent_records_per_minute = 600
 //! agent_bytes_per_minute = 4194304
 //! ```
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,6 +54,8 @@ pub struct Config {
     /// What a decision means at a door; at one that is not listed here it is enforced.
     #[serde(deserialize_with = "named")]
     pub doors: BTreeMap<DoorName, Mode>,
+    /// The door for HTTP.
+    pub http: HttpConfig,
     /// How much each agent may write to the log.
     pub log: LogConfig,
 }
@@ -99,6 +106,18 @@ impl Default for GateConfig {
 pub struct ServerConfig {
     /// For people.
     pub description: Option<String>,
+}
+
+/// `[http]`, read when the gate starts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpConfig {
+    /// Where to listen: a loopback address and a port. `None`: nowhere.
+    #[serde(deserialize_with = "loopback")]
+    pub listen: Option<SocketAddr>,
+    /// The values of `Origin` with which a browser's page may call. Every other is refused.
+    #[serde(deserialize_with = "origins")]
+    pub origins: Vec<String>,
 }
 
 /// `[log]`
@@ -182,6 +201,29 @@ where
     named.collect()
 }
 
+/// An address that only this machine can reach.
+fn loopback<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let address = text.parse::<SocketAddr>().ok().filter(|address| address.port() != 0);
+    let address = address.ok_or_else(|| D::Error::custom("expected an address and a port, like \"127.0.0.1:7465\""))?;
+    match address.ip().is_loopback() {
+        true => Ok(Some(address)),
+        false => Err(D::Error::custom("HTTP without TLS is for this machine alone: use 127.0.0.1 or [::1]")),
+    }
+}
+
+/// `scheme://host`, `scheme://host:port`, as browsers write them.
+fn origins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let all = Vec::<String>::deserialize(deserializer)?;
+    let is_origin = |text: &String| {
+        url::Url::parse(text).is_ok_and(|url| url.origin().is_tuple() && url.origin().ascii_serialization() == *text)
+    };
+    match all.iter().all(is_origin) {
+        true => Ok(all),
+        false => Err(D::Error::custom("expected origins as browsers write them, like \"http://localhost:3000\"")),
+    }
+}
+
 /// `"90s"`, `"15m"`, `"2h"`.
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
@@ -220,5 +262,36 @@ mod tests {
         for odd in ["doors = { claude-code = \"observe\" }\n", "doors.claude-code = \"observe\"\n", "[doors\n"] {
             assert_eq!(with_mode(odd, &door, Mode::Enforce), None, "{odd}");
         }
+    }
+
+    #[test]
+    fn http_listens_on_this_machine_alone_and_for_pages_that_are_named() {
+        let of = |text: &str| Config::parse(&Arc::from(format!("[http]\n{text}\n"))).map(|config| config.http);
+        assert_eq!(of("").unwrap(), HttpConfig::default());
+        for address in ["127.0.0.1:7465", "[::1]:7465", "127.0.0.2:80"] {
+            assert_eq!(of(&format!("listen = \"{address}\"")).unwrap().listen, Some(address.parse().unwrap()));
+        }
+        for other in
+            ["0.0.0.0:7465", "[::]:7465", "192.168.1.1:7465", "localhost:7465", "127.0.0.1", "127.0.0.1:0", "7465", ""]
+        {
+            assert!(of(&format!("listen = \"{other}\"")).is_err(), "{other}");
+        }
+        let listed = of("origins = [\"http://localhost:3000\", \"https://tool.example\"]").unwrap();
+        assert_eq!(listed.origins, ["http://localhost:3000", "https://tool.example"]);
+        for other in [
+            "*",
+            "null",
+            "",
+            "localhost:3000",
+            "http://localhost:3000/",
+            "http://LOCALHOST:3000",
+            "http://localhost:80",
+            "http://user@localhost",
+            "file:///x",
+            "http://localhost:3000/page",
+        ] {
+            assert!(of(&format!("origins = [\"{other}\"]")).is_err(), "{other}");
+        }
+        assert!(of("tls = true").is_err());
     }
 }

@@ -33,7 +33,7 @@ mod trace;
 mod truth;
 mod value;
 
-pub use config::{Config, GateConfig, LogConfig, Mode, ServerConfig, with_mode};
+pub use config::{Config, GateConfig, HttpConfig, LogConfig, Mode, ServerConfig, with_mode};
 pub use files::{Exposure, GateFiles, exposed};
 pub use finding::{Finding, LoadError, Rule, Severity, render};
 pub use init::{Developer, Template, init, starter};

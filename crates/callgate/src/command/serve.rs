@@ -1,5 +1,6 @@
 //! `callgate serve`: the gate, until it is told to stop.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,13 +9,14 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use callgate_core::Kind;
 use callgate_core::seam::Snapshot;
+use callgate_doors::http;
 use callgate_doors::socket::{Access, Limits, Listening, Server, Services};
 use callgate_policy::Config;
 use callgate_text::Json;
 use notify::{RecursiveMode, Watcher};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::assembly::{Assembly, count};
 use crate::cli::Place;
@@ -25,7 +27,7 @@ use crate::place::State;
 /// How long the gate directory must be quiet before a change is taken.
 const QUIET: Duration = Duration::from_millis(500);
 
-/// Descriptors for all connections of the socket and the files of the log.
+/// Descriptors for all connections of the socket and of HTTP, and the files of the log.
 const DESCRIPTORS: u64 = 4096;
 
 /// How often the directory is looked at in any case: notifications can be lost.
@@ -36,6 +38,7 @@ pub(crate) async fn run(
     dir: PathBuf,
     state: Option<PathBuf>,
     socket: Option<PathBuf>,
+    http: Option<SocketAddr>,
 ) -> Result<ExitCode> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).init();
     let place = Place { gate: dir, state, socket };
@@ -43,17 +46,33 @@ pub(crate) async fn run(
     let mut stop = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let assembly = Arc::new(Assembly::open(&place.gate, &state)?);
+    let config = assembly.policy.last_good().config().http.clone();
+    let http = http.or(config.listen).map(http::Listening::bind).transpose()?;
     started(&assembly).await?;
 
     raise_descriptor_limit();
     let listening = Listening::bind(state.socket(), Access::Everyone)?;
-    print_start(output, &assembly, &state);
-    let services = Services {
-        gate: assembly.gate.clone(),
-        identify: assembly.clone(),
-        operator: Arc::new(Desk::new(assembly.clone())),
-    };
+    print_start(output, &assembly, &state, http.as_ref());
+    let operator = Arc::new(Desk::new(assembly.clone()));
+    let services = Services { gate: assembly.gate.clone(), identify: assembly.clone(), operator: operator.clone() };
     let server = Server::new(listening, services, Limits::default());
+    assembly.metrics.attend("socket", server.attendance());
+    let (halt, halted) = watch::channel(false);
+    let http = http.map(|listening| {
+        let services = http::Services {
+            gate: assembly.gate.clone(),
+            credentials: assembly.clone(),
+            operator,
+            instruments: assembly.clone(),
+            origins: config.origins,
+        };
+        let http = http::Server::new(listening, services, server.lanes(), http::Limits::default());
+        assembly.metrics.attend(http::DOOR, http.attendance());
+        let mut halted = halted.clone();
+        tokio::spawn(http.run(async move {
+            let _ = halted.wait_for(|halted| *halted).await;
+        }))
+    });
     let reloading = tokio::spawn(reload_on_change(assembly.clone(), place.gate.clone()));
     server
         .run(async move {
@@ -61,8 +80,12 @@ pub(crate) async fn run(
                 _ = stop.recv() => {}
                 _ = interrupt.recv() => {}
             }
+            let _ = halt.send(true);
         })
         .await;
+    if let Some(http) = http {
+        http.await.context("the HTTP door failed")?;
+    }
     reloading.abort();
     assembly.note(Kind::Stop, Vec::new()).await;
     assembly.log.stop().context("the log could not be closed in order")?;
@@ -97,14 +120,19 @@ async fn started(assembly: &Assembly) -> Result<()> {
     Ok(())
 }
 
-fn print_start(output: &Output, assembly: &Assembly, state: &State) {
+fn print_start(output: &Output, assembly: &Assembly, state: &State, http: Option<&http::Listening>) {
     let policy = assembly.policy.last_good().digest();
+    let http = http.map(|listening| format!("http://{}", listening.address()));
     let json = Json::object([
         ("socket", Json::from(state.socket().display().to_string())),
+        ("http", Json::from(http.clone())),
         ("policy", Json::from(policy)),
         ("log", Json::from(assembly.log.dir().origin())),
     ]);
-    output.print(&json, |_| format!("callgate listens on {}\npolicy {policy}", state.socket().display()));
+    output.print(&json, |_| {
+        let http = http.map(|http| format!(" and on {http}")).unwrap_or_default();
+        format!("callgate listens on {}{http}\npolicy {policy}", state.socket().display())
+    });
 }
 
 /// Takes the policy after a quiet half second behind any change, and on SIGHUP.

@@ -39,11 +39,15 @@ impl Reply {
     /// A decision. With any status but 200 there is no permit, whatever the decision was.
     pub(super) fn decided(status: StatusCode, answer: &Answer) -> Self {
         let mut document = answer_to_json(answer);
-        if status != StatusCode::OK
-            && let Json::Object(object) = &mut document
-        {
-            object.set("decision", Decision::Deny.as_str());
-            object.set("permit", Json::Null);
+        if let Json::Object(object) = &mut document {
+            if answer.decision().releases() {
+                // It runs: there is no denial for a model to read.
+                object.set("model", Json::Null);
+            }
+            if status != StatusCode::OK {
+                object.set("decision", Decision::Deny.as_str());
+                object.set("permit", Json::Null);
+            }
         }
         Self::json(status, &document)
     }

@@ -139,7 +139,7 @@ fn decided(decision: Json) -> Json {
         Member::must("hint", or_null(text())),
         Member::may("approvals", list(approval())),
         Member::must("receipt", or_null(receipt())),
-        Member::must("model", described(text(), "What the model may be told of a denial.")),
+        Member::must("model", described(or_null(text()), "What the model may be told of a denial.")),
     ])
 }
 

@@ -136,10 +136,12 @@ impl Visit {
         }
         let Some(admitted) = self.admit(&lane, head, body).await else { return closing() };
         // Anew: a revocation counts from the moment it is made, however slowly a body came.
-        match self.caller(head) {
+        let unread = admitted.bytes.is_err();
+        let reply = match self.caller(head) {
             Caller::Agent { id, posture } => operate::agent(&self.shared, row.endpoint, id, posture, admitted).await,
             caller => self.unrecognised(&caller, lane, head).await,
-        }
+        };
+        if unread { reply.hang_up() } else { reply }
     }
 
     async fn open_to_operator(&self, row: &Row, head: &Parts, body: Incoming) -> Reply {
@@ -171,7 +173,9 @@ impl Visit {
         if !self.is_operator(head) {
             return self.unrecognised(&self.caller(head), lane, head).await;
         }
-        operate::operator(&self.shared, &self.peer, row.endpoint, admitted).await
+        let unread = admitted.as_ref().is_some_and(|admitted| admitted.bytes.is_err());
+        let reply = operate::operator(&self.shared, &self.peer, row.endpoint, admitted).await;
+        if unread { reply.hang_up() } else { reply }
     }
 
     /// Reads the body once its agent has room for it.

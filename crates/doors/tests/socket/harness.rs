@@ -23,9 +23,33 @@ pub(crate) struct World {
     pub(crate) revoked: AtomicBool,
     /// Records wait here, if there are no permits.
     pub(crate) disk: Semaphore,
+    /// What the log answers in place of a receipt, if anything.
+    pub(crate) failing: Mutex<Option<LogError>>,
     /// Records that wait now, and the most that ever did.
     pub(crate) waiting: Mutex<(usize, usize)>,
     random: AtomicU64,
+}
+
+impl World {
+    /// A gate over this world.
+    pub(crate) fn with_gate() -> (Arc<Self>, Arc<Gate>) {
+        let world = Arc::new(Self {
+            records: Mutex::default(),
+            revoked: AtomicBool::new(false),
+            disk: Semaphore::new(1_000_000),
+            failing: Mutex::default(),
+            waiting: Mutex::default(),
+            random: AtomicU64::new(0),
+        });
+        let seams = Seams {
+            policies: Arc::new(OnePolicy),
+            log: world.clone(),
+            clock: world.clone(),
+            entropy: world.clone(),
+            facts: Vec::new(),
+        };
+        (world, Arc::new(Gate::new(seams, Deadlines::default())))
+    }
 }
 
 impl Log for World {
@@ -38,6 +62,9 @@ impl Log for World {
             }
             self.disk.acquire().await.unwrap().forget();
             self.waiting.lock().unwrap().0 -= 1;
+            if let Some(error) = self.failing.lock().unwrap().clone() {
+                return Err(error);
+            }
             let mut records = self.records.lock().unwrap();
             records.push(entry.record);
             Ok(Receipt { log: "log".to_owned(), index: records.len() as u64 - 1 })
@@ -86,7 +113,7 @@ impl Snapshot for OnePolicy {
     }
 
     fn trace(&self, _: &Call, _: &Facts) -> Json {
-        Json::from("trace")
+        Json::object([("steps", Json::Array(Vec::new()))])
     }
 
     fn standing(&self, _: &AgentId, _: &ServerName, offers: &[Offer]) -> Vec<Standing> {
@@ -142,21 +169,7 @@ impl Rig {
     }
 
     pub(crate) fn at(path: PathBuf, limits: Limits) -> Self {
-        let world = Arc::new(World {
-            records: Mutex::default(),
-            revoked: AtomicBool::new(false),
-            disk: Semaphore::new(1_000_000),
-            waiting: Mutex::default(),
-            random: AtomicU64::new(0),
-        });
-        let seams = Seams {
-            policies: Arc::new(OnePolicy),
-            log: world.clone(),
-            clock: world.clone(),
-            entropy: world.clone(),
-            facts: Vec::new(),
-        };
-        let gate = Arc::new(Gate::new(seams, Deadlines::default()));
+        let (world, gate) = World::with_gate();
         let services = Services { gate: gate.clone(), identify: world.clone(), operator: world.clone() };
         let listening = Listening::bind(&path, Access::Group).unwrap();
         let server = Server::new(listening, services, limits);

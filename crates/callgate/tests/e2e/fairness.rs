@@ -9,6 +9,7 @@ use callgate_doors::Operations;
 use callgate_text::{Digest, Json, Object};
 
 use crate::house::House;
+use crate::wire::{Wire, secret, serve_http};
 
 fn request(tool: &str, name: &str, value: String) -> Request {
     let arguments: Object = [(name.to_owned(), Json::from(value))].into_iter().collect();
@@ -82,4 +83,63 @@ fn a_hostile_agent_at_full_speed_never_denies_another_agents_call() {
     });
     assert!(denied.is_empty(), "{} of 100 calls denied: {denied:?}", denied.len());
     assert!(floods > 200, "the flood was only {floods} calls");
+}
+
+/// The same over HTTP: calls, bodies as large as they may be, connections that say nothing, and callers who are nobody.
+#[test]
+fn a_hostile_agent_at_full_speed_over_http_never_denies_another_agents_call() {
+    let house = House::quickstart();
+    let (_serve, address) = serve_http(&house, &["--http", "127.0.0.1:0"]);
+    let (hostile, honest) = (secret(house.token("engineer-1")), secret(house.token("support-1")));
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let (floods, denied) = runtime.block_on(async {
+        let flooded = Arc::new(AtomicU64::new(0));
+        let mut flood = tokio::task::JoinSet::new();
+        for door in 0..80 {
+            let flooded = flooded.clone();
+            let token = if door % 8 == 7 { "cgt_nobody".to_owned() } else { hostile.clone() };
+            let value = if door % 8 == 6 { "x".repeat(900_000) } else { "git status".to_owned() };
+            let call = format!("{{\"tool\":\"shell.terminal\",\"arguments\":{{\"command\":\"{value}\"}}}}");
+            flood.spawn(async move {
+                loop {
+                    let Ok(mut wire) = Wire::open(address).await else { continue };
+                    while wire.post(&token, "/v1/decide", &call).await.is_ok() {
+                        flooded.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+        for _ in 0..4 {
+            flood.spawn(async move {
+                let mut held = std::collections::VecDeque::new();
+                loop {
+                    match tokio::net::TcpStream::connect(address).await {
+                        Ok(stream) => held.push_back(stream),
+                        Err(_) => tokio::task::yield_now().await,
+                    }
+                    if held.len() > 100 {
+                        held.pop_front();
+                    }
+                }
+            });
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let call = r#"{"tool":"desk.read_ticket","arguments":{"id":"T-1"}}"#;
+        let mut wire = Wire::open(address).await.expect("connects");
+        let mut denied = Vec::new();
+        for turn in 0..100 {
+            if turn % 10 == 0 {
+                wire = Wire::open(address).await.expect("connects");
+            }
+            match wire.post(&honest, "/v1/decide", call).await {
+                Ok((200, answer)) if answer.contains("\"decision\":\"allow\"") => {}
+                other => denied.push(format!("{other:?}")),
+            }
+        }
+        flood.abort_all();
+        (flooded.load(Ordering::Relaxed), denied)
+    });
+    assert!(denied.is_empty(), "{} of 100 calls denied: {denied:?}", denied.len());
+    assert!(floods > 100, "only {floods} calls flooded");
 }

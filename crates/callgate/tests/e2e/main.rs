@@ -9,5 +9,7 @@ mod evidence;
 mod fairness;
 mod faults;
 mod house;
+mod http;
 mod operator;
 mod trace;
+mod wire;

@@ -75,11 +75,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     ) -> Poll<std::io::Result<()>> {
         let this = self.get_mut();
         let now = this.busy.0.load(Ordering::Acquire);
-        if now % 2 == 1 || now != this.seen {
+        let busy = now % 2 == 1;
+        if busy || now != this.seen {
             this.idle.calm();
             this.seen = now;
         }
-        if now % 2 == 0 && this.idle.poll(context).is_ready() {
+        if !busy && this.idle.poll(context).is_ready() {
             return Poll::Ready(Err(Error::from(ErrorKind::TimedOut)));
         }
         Pin::new(&mut this.stream).poll_read(context, buffer)

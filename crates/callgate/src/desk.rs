@@ -179,7 +179,7 @@ impl Desk {
 
     async fn note_credential(&self, step: &str, credential: &Credential) {
         let mut details = vec![("step", Json::from(step)), ("credential", Json::from(credential.id.as_str()))];
-        details.extend((credential.holder == Holder::Operator).then(|| ("operator", Json::Bool(true))));
+        details.extend((credential.holder == Holder::Operator).then_some(("operator", Json::Bool(true))));
         self.assembly.note(Kind::Credential, details).await;
     }
 

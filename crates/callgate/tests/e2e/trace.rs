@@ -13,6 +13,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::house::{CALLGATE, House, missing};
+use crate::wire::{Wire, secret, start_http};
 
 const CALLS: usize = 12;
 
@@ -82,7 +83,7 @@ enum Event {
 
 /// Reads a trace. A call that another thread's line interrupts is two lines: a release counts from the
 /// first, a sync from the second. A return value that strace injected is no sync at all.
-fn events(trace: &str) -> Vec<Event> {
+fn events(trace: &str, is_release: fn(&str) -> bool) -> Vec<Event> {
     let mut unfinished = BTreeMap::new();
     let mut events = Vec::new();
     for line in trace.lines() {
@@ -110,8 +111,15 @@ fn events(trace: &str) -> Vec<Event> {
     events
 }
 
-fn is_release(call: &str) -> bool {
+fn to_server(call: &str) -> bool {
     call.starts_with("write") && call.contains(r#"\"method\":\"tools/call\""#)
+}
+
+/// Over HTTP a call is released by the answer with its permit: what runs then is the client's.
+fn over_http(call: &str) -> bool {
+    (call.starts_with("write") || call.starts_with("send"))
+        && call.contains("HTTP/1.1 200 OK")
+        && call.contains(r#"\"permit\":\""#)
 }
 
 /// How many releases there are, if each came after the sync of its record.
@@ -140,7 +148,7 @@ fn p06_the_sync_of_a_record_returns_before_its_call_is_released() {
         return;
     }
     let trace = traced(None);
-    let events = events(&trace);
+    let events = events(&trace, to_server);
     assert_eq!(check(&events), Ok(CALLS), "{events:?}");
 }
 
@@ -151,5 +159,37 @@ fn p06_a_gate_whose_syncs_do_nothing_fails_that_test() {
     }
     let trace = traced(Some("inject=fdatasync,fsync:retval=0"));
     assert!(trace.contains("(INJECTED)"));
-    assert!(check(&events(&trace)).is_err());
+    assert!(check(&events(&trace, to_server)).is_err());
+}
+
+#[test]
+fn p06_the_sync_of_a_record_returns_before_its_permit_leaves_over_http() {
+    if no_strace() {
+        return;
+    }
+    let house = House::quickstart();
+    let (token, trace) = (secret(house.token("support-1")), house.path().join("trace"));
+    let mut traced = Command::new("strace");
+    traced.args(["-f", "-qq", "-s", "20000", "-e"]);
+    traced.arg("trace=write,writev,pwrite64,pwritev,fdatasync,fsync,sendto,sendmsg").arg("-o").arg(&trace);
+    traced.arg(CALLGATE).arg("serve").arg(house.gate()).arg("--state").arg(house.state());
+    let (mut serve, address) = start_http(traced);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let mut wire = Wire::open(address).await.expect("connects");
+        for id in 1..=CALLS {
+            let call = json!({"tool": "desk.read_ticket", "arguments": {"id": format!("T-{id}")}}).to_string();
+            let (status, answer) = wire.post(&token, "/v1/decide", &call).await.expect("answers");
+            assert!(status == 200 && answer.contains("\"decision\":\"allow\""), "{answer}");
+        }
+    });
+    // The gate is what strace started; strace ends with it.
+    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", serve.0.id())).expect("reads");
+    let gate = children.split_whitespace().next().and_then(|pid| pid.parse().ok()).expect("a child");
+    let gate = rustix::process::Pid::from_raw(gate).expect("a process");
+    rustix::process::kill_process(gate, rustix::process::Signal::TERM).expect("signals");
+    assert!(serve.0.wait().expect("waits").success());
+    let trace = String::from_utf8_lossy(&fs::read(trace).expect("a trace")).into_owned();
+    let events = events(&trace, over_http);
+    assert_eq!(check(&events), Ok(CALLS), "{events:?}");
 }

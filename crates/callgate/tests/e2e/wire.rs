@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -14,7 +14,18 @@ use crate::house::{House, Serve};
 /// A running gate that listens for HTTP, too, and where.
 pub(crate) fn serve_http(house: &House, arguments: &[&str]) -> (Serve, SocketAddr) {
     let mut command = house.serve_command();
-    command.args(arguments).args(["--format", "json"]).stdout(Stdio::piped());
+    command.args(arguments);
+    start(command)
+}
+
+/// As [`serve_http`], with a command that ends in `serve DIR …`, on a port that is free.
+pub(crate) fn start_http(mut command: Command) -> (Serve, SocketAddr) {
+    command.args(["--http", "127.0.0.1:0"]).stdin(Stdio::null()).stderr(Stdio::null());
+    start(command)
+}
+
+fn start(mut command: Command) -> (Serve, SocketAddr) {
+    command.args(["--format", "json"]).stdout(Stdio::piped());
     let mut serve = Serve(command.spawn().expect("starts"));
     let mut line = String::new();
     BufReader::new(serve.0.stdout.take().expect("piped")).read_line(&mut line).expect("reads");

@@ -118,7 +118,7 @@ mod tests {
             }
             assert_eq!(told, Some(rustix::process::geteuid().as_raw()));
             // The listener's own port is nobody's end of a connection.
-            assert_eq!(owner(peer, own).is_some(), true, "our own end, seen from the other side");
+            assert!(owner(peer, own).is_some(), "our own end, seen from the other side");
             assert_eq!(owner("127.0.0.1:1".parse().unwrap(), own), None, "a listener is no peer");
             drop(client);
             assert_eq!(owner(own, peer), None, "a closed connection is nobody's");

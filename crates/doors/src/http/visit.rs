@@ -10,6 +10,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode};
+use tokio::task::JoinHandle;
 
 use crate::lanes::{Lane, Taken};
 use crate::places::{Arrival, NoSeat, Seat};
@@ -48,6 +49,22 @@ pub(super) struct Admitted {
     pub(super) _room: (Option<Taken>, Option<Taken>),
 }
 
+/// A request that is being answered.
+struct Work {
+    task: JoinHandle<Reply>,
+    visit: Arc<Visit>,
+}
+
+impl Drop for Work {
+    /// The connection is over. Whoever has a seat holds it until the work is done; what nobody is known for ends here, or
+    /// those who hang up and come again would leave more work behind than there are places.
+    fn drop(&mut self) {
+        if !matches!(*self.visit.place(), Place::Seated { .. }) {
+            self.task.abort();
+        }
+    }
+}
+
 impl Visit {
     pub(super) fn new(shared: Arc<Shared>, peer: Peer, arrival: Arrival, busy: Busy) -> Arc<Self> {
         Arc::new(Self { shared, peer, place: Mutex::new(Place::Waiting(arrival)), busy })
@@ -61,14 +78,15 @@ impl Visit {
         }
     }
 
-    /// Answers one request. On a task of its own: a client that hangs up does not undo what was begun, and a panic is
+    /// Answers one request. On a task of its own: an agent that hangs up does not undo what was begun, and a panic is
     /// one refusal.
     pub(super) async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let answering = self.busy.begin();
-        let work = tokio::spawn(async move { self.handle(request).await });
-        let reply = work
-            .await
-            .unwrap_or_else(|_| Reply::failed(Reason::new(Code::Internal, "the gate failed over this request")));
+        let visit = self.clone();
+        let mut work = Work { task: tokio::spawn(async move { visit.handle(request).await }), visit: self };
+        let reply = (&mut work.task).await;
+        let reply =
+            reply.unwrap_or_else(|_| Reply::failed(Reason::new(Code::Internal, "the gate failed over this request")));
         drop(answering);
         reply.into_response()
     }

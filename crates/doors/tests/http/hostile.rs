@@ -190,3 +190,22 @@ async fn hanging_up_holds_nothing() {
     .await;
     assert_eq!(rig.post("agent-1", "/v1/decide", &echo()).await.said().1, "allow");
 }
+
+/// Whoever is not known leaves nothing behind, however often it comes and hangs up while the disk is slow.
+#[tokio::test]
+async fn hanging_up_without_a_credential_leaves_no_work() {
+    let rig = Rig::with(callgate_doors::http::Limits { waiting: 8, waiting_per_uid: 8, ..Default::default() });
+    rig.world.disk.forget_permits(1_000_000);
+    let head = format!("GET /v1/status HTTP/1.1\r\nHost: {}\r\n\r\n", rig.address);
+    for _ in 0..200 {
+        let mut wire = rig.connect().await;
+        wire.say(&head).await;
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let (waiting, _) = *rig.world.waiting.lock().unwrap();
+    assert!(waiting > 0, "some of it came to the gate");
+    rig.world.disk.add_permits(1_000_000);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(rig.records() <= 16, "{} were still at work", rig.records());
+    assert_eq!(rig.post("agent-1", "/v1/decide", &echo()).await.said().1, "allow");
+}

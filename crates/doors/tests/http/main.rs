@@ -7,6 +7,7 @@ mod credentials;
 mod harness;
 mod hostile;
 mod operations;
+mod oracle;
 mod page;
 mod shares;
 #[path = "../socket/harness.rs"]

@@ -5,6 +5,8 @@
 mod house;
 #[path = "gate/reports.rs"]
 mod reports;
+#[path = "gate/watched.rs"]
+mod watched;
 
 use std::future::Future;
 use std::pin::pin;

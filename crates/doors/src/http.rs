@@ -100,10 +100,10 @@ pub struct Limits {
     pub headers: usize,
     /// The longest body that is read beside others of its agent; a longer one waits for its turn.
     pub small: usize,
-    /// How long a head may take from its first byte to its last.
+    /// How long a head may take from its first byte to its last; the first head, from the beginning of its
+    /// connection.
     pub head: Duration,
-    /// How long a connection may be open without a request: from its beginning, or from the last answer, until
-    /// the next head is complete.
+    /// How long a connection may be open without a request after its last answer.
     pub idle: Duration,
     /// How long a body may take.
     pub body: Duration,

@@ -44,18 +44,23 @@ impl Gate {
 
     /// [`Gate::decide`] through a door of a kind that is known: the same decision, counted as that door's.
     pub async fn decide_at(&self, door: &'static str, caller: &Caller, request: Result<Request, CallFault>) -> Answer {
-        let Some(watch) = &self.watch else {
-            return self.decide_unwatched(caller, request).await;
-        };
-        let began = watch.monotonic();
+        let began = self.watched(|watch| watch.monotonic());
         let answer = self.decide_unwatched(caller, request).await;
-        watch.decided(&Decided {
-            door,
-            decision: answer.decision(),
-            code: answer.verdict.reasons.first().map_or(Code::Internal, |reason| reason.code),
-            recognised: matches!(caller, Caller::Agent { .. }),
-            took: watch.monotonic().saturating_sub(began),
+        self.watched(|watch| {
+            watch.decided(&Decided {
+                door,
+                decision: answer.decision(),
+                code: answer.verdict.reasons.first().map_or(Code::Internal, |reason| reason.code),
+                recognised: matches!(caller, Caller::Agent { .. }),
+                took: watch.monotonic().saturating_sub(began.unwrap_or_default()),
+            });
         });
         answer
+    }
+
+    /// Nobody's counting can change an answer, not even by a panic.
+    fn watched<T>(&self, count: impl FnOnce(&dyn Watch) -> T) -> Option<T> {
+        let watch = self.watch.as_deref()?;
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| count(watch))).ok()
     }
 }

@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::places::Arrival;
 use crate::socket::Peer;
 
-use super::patient::{Busy, Patient};
+use super::patient::{Lateness, Pace, Patient};
 use super::server::Shared;
 use super::visit::Visit;
 
@@ -26,17 +26,18 @@ pub(super) async fn run(
     mut halted: watch::Receiver<bool>,
 ) {
     let limits = shared.limits;
-    let busy = Busy::default();
-    let stream = TokioIo::new(Patient::new(stream, busy.clone(), limits.idle, limits.unread));
-    let visit = Visit::new(shared, peer, arrival, busy);
+    let pace = Pace::default();
+    let stream = TokioIo::new(Patient::new(stream, pace.clone(), &limits));
+    let mut lateness = Lateness::new(pace.clone(), &limits);
+    let visit = Visit::new(shared, peer, arrival, pace);
     let service = service_fn(|request| {
         let visit = visit.clone();
         async move { Ok::<_, Infallible>(visit.answer(request).await) }
     });
     let mut connection = pin!(
         http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits.head)
+            // We keep the time: hyper's one limit would hold for a head and for an idle connection.
+            .header_read_timeout(None)
             .max_headers(limits.headers)
             .max_header_size(limits.head_bytes)
             .max_buf_size(limits.head_bytes.max(SMALLEST_BUFFER))
@@ -47,13 +48,14 @@ pub(super) async fn run(
     loop {
         tokio::select! {
             biased;
+            // What was wrong is the peer's affair: hyper has answered what could be answered.
+            _ = connection.as_mut() => return,
+            () = poll_fn(|context| lateness.poll(context)) => return,
+            () = poll_fn(|context| visit.poll_shown_out(context)) => return,
             _ = halted.wait_for(|halted| *halted), if !stopping => {
                 stopping = true;
                 connection.as_mut().graceful_shutdown();
             }
-            () = poll_fn(|context| visit.poll_shown_out(context)) => return,
-            // What was wrong is the peer's affair: hyper has answered what could be answered.
-            _ = connection.as_mut() => return,
         }
     }
 }

@@ -1,51 +1,102 @@
-//! A stream that loses patience: with a peer that sends no request, and with one that does not read its answer.
+//! Losing patience: with a peer that sends no request, and with one that does not read its answer.
 
-use std::io::{Error, ErrorKind};
+use std::io::ErrorKind;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// Whether a request is being answered: then the peer is not the one who is waited for. Counts the beginnings and
-/// the ends, so it is odd in between.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Busy(Arc<AtomicU64>);
+use super::Limits;
 
-/// Until this is dropped, a request is being answered.
+/// Who waits for whom on one connection.
+#[derive(Clone, Debug)]
+pub(super) struct Pace(Arc<State>);
+
 #[derive(Debug)]
-pub(super) struct Answering(Busy);
+struct State {
+    /// Counts the beginnings and the ends of answering, so it is odd in between.
+    turns: AtomicU64,
+    /// Whether a head has begun to come; at the beginning, whether one is waited for.
+    in_head: AtomicBool,
+}
 
-impl Busy {
+/// Until this is dropped, a request is being answered: the peer is not the one who is waited for.
+#[derive(Debug)]
+pub(super) struct Answering(Pace);
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self(Arc::new(State { turns: AtomicU64::new(0), in_head: AtomicBool::new(true) }))
+    }
+}
+
+impl Pace {
     pub(super) fn begin(&self) -> Answering {
-        self.0.fetch_add(1, Ordering::AcqRel);
+        self.0.in_head.store(false, Ordering::Release);
+        self.0.turns.fetch_add(1, Ordering::AcqRel);
         Answering(self.clone())
+    }
+
+    fn turns(&self) -> u64 {
+        self.0.turns.load(Ordering::Acquire)
     }
 }
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        self.0.0.fetch_add(1, Ordering::AcqRel);
+        self.0.0.turns.fetch_add(1, Ordering::AcqRel);
     }
 }
 
-/// See the module.
+const fn is_answering(turns: u64) -> bool {
+    turns % 2 == 1
+}
+
+/// Whether the next request of a connection is waited for too long. Bytes that trickle in change nothing; only a
+/// request that is answered does.
+///
+/// To be polled on the connection's own task, after the connection: whatever ends a turn wakes that task.
+pub(super) struct Lateness {
+    pace: Pace,
+    seen: u64,
+    head: Alarm,
+    idle: Alarm,
+}
+
+impl Lateness {
+    pub(super) fn new(pace: Pace, limits: &Limits) -> Self {
+        Self { pace, seen: 0, head: Alarm::new(limits.head), idle: Alarm::new(limits.idle) }
+    }
+
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let turns = self.pace.turns();
+        if turns != self.seen {
+            self.seen = turns;
+            self.head.calm();
+            self.idle.calm();
+        }
+        match self.pace.0.in_head.load(Ordering::Acquire) {
+            _ if is_answering(turns) => Poll::Pending,
+            true => self.head.poll(context),
+            false => self.idle.poll(context),
+        }
+    }
+}
+
+/// A stream whose reader must read, and which tells when a head begins.
 pub(super) struct Patient<S> {
     stream: S,
-    busy: Busy,
-    /// How far `busy` had counted when the stream was last read.
-    seen: u64,
-    idle: Alarm,
+    pace: Pace,
     unread: Alarm,
 }
 
 impl<S> Patient<S> {
-    /// `idle` for the time from one answer to the next complete head, `unread` for a write that makes no progress.
-    pub(super) fn new(stream: S, busy: Busy, idle: Duration, unread: Duration) -> Self {
-        Self { stream, busy, seen: 0, idle: Alarm::new(idle), unread: Alarm::new(unread) }
+    pub(super) fn new(stream: S, pace: Pace, limits: &Limits) -> Self {
+        Self { stream, pace, unread: Alarm::new(limits.unread) }
     }
 
     fn wait_to_write<T>(
@@ -67,23 +118,18 @@ impl<S> Patient<S> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
-    /// Bytes that trickle in do not calm the alarm; only a request that is being answered does.
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
         let this = self.get_mut();
-        let now = this.busy.0.load(Ordering::Acquire);
-        let busy = now % 2 == 1;
-        if busy || now != this.seen {
-            this.idle.calm();
-            this.seen = now;
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut this.stream).poll_read(context, buffer);
+        if buffer.filled().len() > before && !is_answering(this.pace.turns()) {
+            this.pace.0.in_head.store(true, Ordering::Release);
         }
-        if !busy && this.idle.poll(context).is_ready() {
-            return Poll::Ready(Err(Error::from(ErrorKind::TimedOut)));
-        }
-        Pin::new(&mut this.stream).poll_read(context, buffer)
+        read
     }
 }
 

@@ -20,7 +20,7 @@ use super::bearer::{Presented, presented};
 use super::body::{self, Wrong};
 use super::endpoints::{NoEndpoint, Row, Whose, find};
 use super::hosts::{self, Stranger};
-use super::patient::Busy;
+use super::patient::Pace;
 use super::reply::Reply;
 use super::server::Shared;
 use super::{DOOR, operate};
@@ -30,7 +30,7 @@ pub(super) struct Visit {
     shared: Arc<Shared>,
     peer: Peer,
     place: Mutex<Place>,
-    busy: Busy,
+    pace: Pace,
 }
 
 /// Where the connection is among the others.
@@ -66,8 +66,8 @@ impl Drop for Work {
 }
 
 impl Visit {
-    pub(super) fn new(shared: Arc<Shared>, peer: Peer, arrival: Arrival, busy: Busy) -> Arc<Self> {
-        Arc::new(Self { shared, peer, place: Mutex::new(Place::Waiting(arrival)), busy })
+    pub(super) fn new(shared: Arc<Shared>, peer: Peer, arrival: Arrival, pace: Pace) -> Arc<Self> {
+        Arc::new(Self { shared, peer, place: Mutex::new(Place::Waiting(arrival)), pace })
     }
 
     /// Whether somebody else needs the place of this connection.
@@ -81,7 +81,7 @@ impl Visit {
     /// Answers one request. On a task of its own: an agent that hangs up does not undo what was begun, and a panic is
     /// one refusal.
     pub(super) async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let answering = self.busy.begin();
+        let answering = self.pace.begin();
         let visit = self.clone();
         let mut work = Work { task: tokio::spawn(async move { visit.handle(request).await }), visit: self };
         let reply = (&mut work.task).await;

@@ -47,6 +47,13 @@ async fn a_head_that_trickles_is_not_waited_for() {
         tokio::time::sleep(Duration::from_millis(40)).await;
     }
     assert!(cut || wire.is_over().await);
+    // Nor behind a request that was answered.
+    let mut wire = rig.connect().await;
+    assert_eq!(wire.get("", "/healthz").await.status, 200);
+    let began = Instant::now();
+    wire.say("GET /healthz").await;
+    assert!(wire.is_over().await);
+    assert!(began.elapsed() < brisk().idle, "that is a head, and not an idle connection");
 }
 
 #[tokio::test]
@@ -68,9 +75,10 @@ async fn a_body_that_does_not_come_is_a_denial_and_recorded() {
 async fn an_idle_connection_ends_and_one_in_use_does_not() {
     let rig = Rig::with(brisk());
     let mut wire = rig.connect().await;
-    for _ in 0..6 {
+    for _ in 0..3 {
         assert_eq!(wire.post("agent-1", "/v1/decide", &echo()).await.said().1, "allow");
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        // Longer than a head may take, and not as long as a connection may be idle.
+        tokio::time::sleep(Duration::from_millis(500)).await;
     }
     // A request that takes longer than a connection may be idle is not idle.
     rig.world.disk.forget_permits(1_000_000);

@@ -46,7 +46,7 @@ const FIELDS: &[Field] = &[
 
 /// Whether the whole may be allowed, by a reading of the rules that shares nothing with the gate's.
 fn is_right(fields: &[Field]) -> bool {
-    let of = |kind: fn(&Field) -> bool| fields.iter().copied().filter(|field| kind(field)).collect::<Vec<_>>();
+    let of = |kind: fn(&Field) -> bool| fields.iter().copied().filter(kind).collect::<Vec<_>>();
     let hosts = of(|field| matches!(field, Field::Host(_)));
     let origins = of(|field| matches!(field, Field::Origin(_)));
     let credentials = of(|field| matches!(field, Field::Credential(_)));

@@ -80,12 +80,12 @@ const REST: usize = 4 << 20;
 const A_WHILE: Duration = Duration::from_secs(1);
 
 /// Lets a refused body pass; whoever waits to be told that it may send is told the refusal instead.
-pub(super) async fn discard(headers: &HeaderMap, body: Incoming) {
+pub(super) async fn discard(headers: &HeaderMap, body: Incoming, within: Duration) {
     if headers.contains_key(EXPECT) {
         return;
     }
     let mut body = Limited::new(body, REST);
-    let _ = timeout(A_WHILE, async { while let Some(Ok(_)) = body.frame().await {} }).await;
+    let _ = timeout(A_WHILE.min(within), async { while let Some(Ok(_)) = body.frame().await {} }).await;
 }
 
 #[cfg(test)]

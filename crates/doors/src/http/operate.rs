@@ -1,5 +1,7 @@
 //! From a request to an operation of the gate.
 
+use std::sync::LazyLock;
+
 use callgate_core::{AgentId, Answer, CallFault, Caller, Code, Decision, Disclose, Posture, Reason, Request};
 use callgate_text::Json;
 use hyper::StatusCode;
@@ -18,6 +20,9 @@ use super::{DOOR, document};
 /// From this size on, a body is parsed where it holds up nobody else.
 const HEAVY: usize = 256 * 1024;
 
+/// Anybody may ask for it, however often.
+static DOCUMENT: LazyLock<Vec<u8>> = LazyLock::new(|| document::openapi().canonical());
+
 /// What anybody may ask.
 pub(super) fn anybody(shared: &Shared, endpoint: Endpoint) -> Reply {
     let health = |status, word| Reply::json(status, &Json::object([("status", word)]));
@@ -25,7 +30,7 @@ pub(super) fn anybody(shared: &Shared, endpoint: Endpoint) -> Reply {
         Endpoint::Health => health(StatusCode::OK, "ok"),
         Endpoint::Ready if shared.services.instruments.is_ready() => health(StatusCode::OK, "ok"),
         Endpoint::Ready => health(StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
-        Endpoint::OpenApi => Reply::json(StatusCode::OK, &document::openapi()),
+        Endpoint::OpenApi => Reply::written(DOCUMENT.clone()),
         other => misplaced(other),
     }
 }

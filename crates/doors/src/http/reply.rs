@@ -31,6 +31,11 @@ impl Reply {
         Self::of(status, JSON, document.canonical())
     }
 
+    /// A document that is written already.
+    pub(super) fn written(document: Vec<u8>) -> Self {
+        Self::of(StatusCode::OK, JSON, document)
+    }
+
     /// A text of this type.
     pub(super) fn text(media_type: &'static str, text: String) -> Self {
         Self::of(StatusCode::OK, media_type, text.into_bytes())

@@ -96,7 +96,7 @@ impl Visit {
         match self.find(&head) {
             Ok(row) => self.open(row, &head, body).await,
             Err(refusal) => {
-                body::discard(&head.headers, body).await;
+                self.discard(&head, body).await;
                 refusal
             }
         }
@@ -131,7 +131,7 @@ impl Visit {
 
     async fn open(&self, row: &Row, head: &Parts, body: Incoming) -> Reply {
         if row.body.is_none() && body::is_present(&head.headers) {
-            body::discard(&head.headers, body).await;
+            self.discard(head, body).await;
             return refusal(StatusCode::BAD_REQUEST, Code::InvalidArguments, "this endpoint takes no body").hang_up();
         }
         match row.whose {
@@ -143,13 +143,13 @@ impl Visit {
 
     async fn open_to_agent(&self, row: &Row, head: &Parts, body: Incoming) -> Reply {
         let caller = self.caller(head);
-        let lane = self.shared.lanes.of(&caller, self.peer.uid);
         if let Caller::Unrecognised { .. } = caller {
-            body::discard(&head.headers, body).await;
-            return self.unrecognised(&caller, lane, head).await;
+            self.discard(head, body).await;
+            return self.unrecognised(&caller, head).await;
         }
+        let lane = self.shared.lanes.of(&caller, self.peer.uid);
         if let Err(full) = self.sit(&lane, false) {
-            body::discard(&head.headers, body).await;
+            self.discard(head, body).await;
             return full;
         }
         let Some(admitted) = self.admit(&lane, head, body).await else { return closing() };
@@ -157,7 +157,11 @@ impl Visit {
         let unread = admitted.bytes.is_err();
         let reply = match self.caller(head) {
             Caller::Agent { id, posture } => operate::agent(&self.shared, row.endpoint, id, posture, admitted).await,
-            caller => self.unrecognised(&caller, lane, head).await,
+            caller => {
+                // What it holds of its agent's share must be free before anything else is waited for.
+                drop(admitted);
+                self.unrecognised(&caller, head).await
+            }
         };
         if unread { reply.hang_up() } else { reply }
     }
@@ -165,20 +169,20 @@ impl Visit {
     async fn open_to_operator(&self, row: &Row, head: &Parts, body: Incoming) -> Reply {
         if !self.is_operator(head) {
             let caller = self.caller(head);
-            let lane = self.shared.lanes.of(&caller, self.peer.uid);
-            body::discard(&head.headers, body).await;
+            self.discard(head, body).await;
             return match caller {
                 // Known, but this is not theirs: an unmetered preview would tell an agent all of its policy.
                 Caller::Agent { .. } => {
+                    let lane = self.shared.lanes.of(&caller, self.peer.uid);
                     let Some(_room) = lane.enter(0).await else { return closing() };
                     refusal(StatusCode::FORBIDDEN, Code::NotPermitted, "only an operator's credential opens this")
                 }
-                Caller::Unrecognised { .. } => self.unrecognised(&caller, lane, head).await,
+                Caller::Unrecognised { .. } => self.unrecognised(&caller, head).await,
             };
         }
         let lane = self.shared.lanes.of_operator();
         if let Err(full) = self.sit(&lane, true) {
-            body::discard(&head.headers, body).await;
+            self.discard(head, body).await;
             return full;
         }
         let admitted = match &row.body {
@@ -189,7 +193,8 @@ impl Visit {
             },
         };
         if !self.is_operator(head) {
-            return self.unrecognised(&self.caller(head), lane, head).await;
+            drop(admitted);
+            return self.unrecognised(&self.caller(head), head).await;
         }
         let unread = admitted.as_ref().is_some_and(|admitted| admitted.bytes.is_err());
         let reply = operate::operator(&self.shared, &self.peer, row.endpoint, admitted).await;
@@ -201,7 +206,7 @@ impl Visit {
         let length = match body::announced(&head.headers) {
             Ok(length) => length,
             Err(wrong) => {
-                body::discard(&head.headers, body).await;
+                self.discard(head, body).await;
                 let room = lane.clone().enter(0).await?;
                 return Some(Admitted { bytes: Err(wrong), _room: (Some(room), None) });
             }
@@ -213,6 +218,10 @@ impl Visit {
         let bytes = body::read(body, self.shared.limits.body).await;
         let room = lane.clone().enter(length).await?;
         Some(Admitted { bytes, _room: (Some(room), bulk) })
+    }
+
+    async fn discard(&self, head: &Parts, body: Incoming) {
+        body::discard(&head.headers, body, self.shared.limits.body).await;
     }
 
     /// The agent that the credential proves.
@@ -236,14 +245,14 @@ impl Visit {
     }
 
     /// Refuses whoever has no accepted credential, by the gate, so that there is a record of it.
-    async fn unrecognised(&self, caller: &Caller, lane: Arc<Lane>, head: &Parts) -> Reply {
-        let Some(_room) = lane.enter(0).await else { return closing() };
+    async fn unrecognised(&self, caller: &Caller, head: &Parts) -> Reply {
         let nobody = Caller::Unrecognised {
             why: match caller {
                 Caller::Unrecognised { why } => why,
                 Caller::Agent { .. } => "the credential was revoked",
             },
         };
+        let Some(_room) = self.shared.lanes.of(&nobody, self.peer.uid).enter(0).await else { return closing() };
         let call = Err(CallFault::Shape("was not looked at"));
         let answer = self.shared.services.gate.decide_at(DOOR, &nobody, call).await;
         let told = answer.verdict.reasons.first().is_some_and(|reason| reason.code == Code::UnknownAgent);

@@ -98,7 +98,10 @@ async fn p07_a_revocation_acts_on_a_request_that_has_begun() {
     for (token, path, code) in [("agent-1", "/v1/decide", "unknown_agent"), (OPERATOR, "/v1/preview", "unknown_agent")]
     {
         rig.world.revoked.store(false, Ordering::SeqCst);
-        let body = serde_json::json!({"agent": "agent-1", "tool": "srv.echo"}).to_string();
+        // As large as one may be, so that it holds all of its agent's share.
+        let body =
+            serde_json::json!({"agent": "agent-1", "tool": "srv.echo", "arguments": {"a": "x".repeat(1_048_000)}});
+        let body = body.to_string();
         let (first, rest) = body.split_at(10);
         let mut wire = rig.connect().await;
         wire.say(&format!(

@@ -116,8 +116,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            waiting: 512,
-            waiting_per_uid: 256,
+            waiting: 1024,
+            waiting_per_uid: 512,
             connections: 512,
             head_bytes: 16 << 10,
             headers: 64,

@@ -71,6 +71,8 @@ impl Server {
                         let Some(peer) = peer(&stream) else { continue };
                         let arrival = places.arrive(peer.uid);
                         connections.spawn(connection::run(shared.clone(), stream, peer, arrival, halted.clone()));
+                        // Its first request may be there already: it comes before whoever connects next.
+                        tokio::task::yield_now().await;
                     }
                 },
             }

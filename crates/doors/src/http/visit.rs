@@ -40,7 +40,7 @@ enum Place {
     /// A credential was accepted on it.
     Seated { _seat: Seat },
     /// There was no seat for it.
-    Gone,
+    Refused(NoSeat),
 }
 
 /// A body that was admitted, and the room that it and its answer take until that is written.
@@ -74,7 +74,7 @@ impl Visit {
     pub(super) fn poll_shown_out(&self, context: &mut Context<'_>) -> Poll<()> {
         match &mut *self.place() {
             Place::Waiting(arrival) => arrival.poll_shown_out(context),
-            Place::Seated { .. } | Place::Gone => Poll::Pending,
+            Place::Seated { .. } | Place::Refused(_) => Poll::Pending,
         }
     }
 
@@ -82,8 +82,10 @@ impl Visit {
     /// one refusal.
     pub(super) async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let answering = self.pace.begin();
+        let (head, body) = request.into_parts();
+        self.come_in(&head);
         let visit = self.clone();
-        let mut work = Work { task: tokio::spawn(async move { visit.handle(request).await }), visit: self };
+        let mut work = Work { task: tokio::spawn(async move { visit.handle(head, body).await }), visit: self };
         let reply = (&mut work.task).await;
         let reply =
             reply.unwrap_or_else(|_| Reply::failed(Reason::new(Code::Internal, "the gate failed over this request")));
@@ -91,8 +93,25 @@ impl Visit {
         reply.into_response()
     }
 
-    async fn handle(&self, request: Request<Incoming>) -> Reply {
-        let (head, body) = request.into_parts();
+    /// Seats whoever is known as soon as its first head is there, before anything is waited for: however many others
+    /// come in meanwhile, this connection does not give way to them.
+    fn come_in(&self, head: &Parts) {
+        let waits = matches!(*self.place(), Place::Waiting(_));
+        let (true, Ok(row)) = (waits, self.find(head)) else { return };
+        let seated = match row.whose {
+            Whose::Anybodys => return,
+            Whose::Agents => match self.caller(head) {
+                Caller::Unrecognised { .. } => return,
+                caller => self.sit(&self.shared.lanes.of(&caller, self.peer.uid), false),
+            },
+            Whose::Operators if self.is_operator(head) => self.sit(&self.shared.lanes.of_operator(), true),
+            Whose::Operators => return,
+        };
+        // Without a seat it is refused where it is answered.
+        drop(seated);
+    }
+
+    async fn handle(&self, head: Parts, body: Incoming) -> Reply {
         match self.find(&head) {
             Ok(row) => self.open(row, &head, body).await,
             Err(refusal) => {
@@ -273,24 +292,22 @@ impl Visit {
     /// From the waiting room to a seat, with the first credential that is accepted.
     fn sit(&self, lane: &Arc<Lane>, operator: bool) -> Result<(), Reply> {
         let mut place = self.place();
-        match mem::replace(&mut *place, Place::Gone) {
+        let (next, seated) = match mem::replace(&mut *place, Place::Refused(NoSeat::Gate)) {
             Place::Waiting(arrival) => match arrival.sit(lane, operator) {
-                Ok(seat) => {
-                    *place = Place::Seated { _seat: seat };
-                    Ok(())
-                }
-                Err(NoSeat::Caller) => {
-                    let why = "this agent has too many connections";
-                    Err(refusal(StatusCode::TOO_MANY_REQUESTS, Code::RateExceeded, why).hang_up())
-                }
-                Err(NoSeat::Gate) => Err(closing()),
+                Ok(seat) => (Place::Seated { _seat: seat }, Ok(())),
+                Err(none) => (Place::Refused(none), Err(none)),
             },
-            Place::Seated { _seat } => {
-                *place = Place::Seated { _seat };
-                Ok(())
+            Place::Refused(none) => (Place::Refused(none), Err(none)),
+            seated @ Place::Seated { .. } => (seated, Ok(())),
+        };
+        *place = next;
+        seated.map_err(|none| match none {
+            NoSeat::Caller => {
+                let why = "this agent has too many connections";
+                refusal(StatusCode::TOO_MANY_REQUESTS, Code::RateExceeded, why).hang_up()
             }
-            Place::Gone => Err(closing()),
-        }
+            NoSeat::Gate => closing(),
+        })
     }
 
     /// Whole whatever panics around it: every change is one assignment.

@@ -34,12 +34,16 @@
 
 mod actions;
 mod anomalies;
+mod asking;
 mod catalog;
 mod child;
 mod client_side;
 mod completions;
 mod decided;
+mod deciding;
 mod ended;
+mod era;
+mod greeting;
 mod handles;
 mod inflight;
 mod inspect;
@@ -48,13 +52,17 @@ mod listing;
 mod message;
 mod overdue;
 mod own;
+mod phase;
 mod pin;
 mod pin_diff;
+mod questions;
 mod relay;
 mod replies;
 mod server_side;
 mod session;
 mod stdio;
+mod subscriptions;
+mod told;
 mod undecided;
 
 pub use anomalies::Anomalies;

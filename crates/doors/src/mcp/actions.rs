@@ -4,6 +4,8 @@ use callgate_core::seam::OfferKind;
 use callgate_core::{CallFault, Request, ServerName, SessionId, ToolName};
 use callgate_text::{Digest, Json, Object};
 
+use super::era::Era;
+
 /// A method that is decided like a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
@@ -25,79 +27,105 @@ pub(super) enum TaskMethod {
     Result,
     Cancel,
     List,
+    /// Answers what the task asks for.
+    Update,
 }
 
 /// What a known request of either side is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Method {
     Initialize,
+    Discover,
     Plain,
     List(OfferKind),
     Decided(Action),
+    /// What is subscribed to is decided, resource by resource.
+    Listen,
     Task(TaskMethod),
 }
 
 /// The requests of the client. What is not here is refused.
-pub(super) fn from_client(method: &str) -> Option<Method> {
-    Some(match method {
-        "initialize" => Method::Initialize,
-        "ping" | "logging/setLevel" => Method::Plain,
-        "tools/list" => Method::List(OfferKind::Tool),
-        "prompts/list" => Method::List(OfferKind::Prompt),
-        "resources/list" => Method::List(OfferKind::Resource),
-        "resources/templates/list" => Method::List(OfferKind::Template),
-        "tools/call" => Method::Decided(Action::Call),
-        "prompts/get" => Method::Decided(Action::GetPrompt),
-        "resources/read" => Method::Decided(Action::ReadResource),
-        "resources/subscribe" => Method::Decided(Action::Subscribe),
-        "resources/unsubscribe" => Method::Decided(Action::Unsubscribe),
-        "completion/complete" => Method::Decided(Action::Complete),
-        other => Method::Task(task(other)?),
+pub(super) fn from_client(method: &str, era: Era) -> Option<Method> {
+    Some(match (method, era) {
+        ("tools/list", _) => Method::List(OfferKind::Tool),
+        ("prompts/list", _) => Method::List(OfferKind::Prompt),
+        ("resources/list", _) => Method::List(OfferKind::Resource),
+        ("resources/templates/list", _) => Method::List(OfferKind::Template),
+        ("tools/call", _) => Method::Decided(Action::Call),
+        ("prompts/get", _) => Method::Decided(Action::GetPrompt),
+        ("resources/read", _) => Method::Decided(Action::ReadResource),
+        ("completion/complete", _) => Method::Decided(Action::Complete),
+        ("initialize", Era::Handshake) => Method::Initialize,
+        ("ping" | "logging/setLevel", Era::Handshake) => Method::Plain,
+        ("resources/subscribe", Era::Handshake) => Method::Decided(Action::Subscribe),
+        ("resources/unsubscribe", Era::Handshake) => Method::Decided(Action::Unsubscribe),
+        ("server/discover", Era::Stateless) => Method::Discover,
+        ("subscriptions/listen", Era::Stateless) => Method::Listen,
+        (other, era) => Method::Task(task(other, era)?),
     })
 }
 
-/// The requests of the server. What is not here is refused.
+/// The requests of the server, which only the older era has. What is not here is refused.
 pub(super) fn from_server(method: &str) -> Option<Method> {
     Some(match method {
         "ping" => Method::Plain,
         "sampling/createMessage" => Method::Decided(Action::Sample),
         "elicitation/create" => Method::Decided(Action::Elicit),
         "roots/list" => Method::Decided(Action::ListRoots),
-        other => Method::Task(task(other)?),
+        other => Method::Task(task(other, Era::Handshake)?),
     })
 }
 
-fn task(method: &str) -> Option<TaskMethod> {
-    match method {
-        "tasks/get" => Some(TaskMethod::Get),
-        "tasks/result" => Some(TaskMethod::Result),
-        "tasks/cancel" => Some(TaskMethod::Cancel),
-        "tasks/list" => Some(TaskMethod::List),
+/// The tasks of the older era, and those of the extension that the stateless one has for them.
+fn task(method: &str, era: Era) -> Option<TaskMethod> {
+    match (method, era) {
+        ("tasks/get", _) => Some(TaskMethod::Get),
+        ("tasks/cancel", _) => Some(TaskMethod::Cancel),
+        ("tasks/result", Era::Handshake) => Some(TaskMethod::Result),
+        ("tasks/list", Era::Handshake) => Some(TaskMethod::List),
+        ("tasks/update", Era::Stateless) => Some(TaskMethod::Update),
         _ => None,
     }
 }
 
+/// What a server may ask for in an answer of the stateless era: what it asks by itself in the older one.
+pub(super) fn in_an_answer(method: &str) -> Option<Action> {
+    [Action::Sample, Action::Elicit, Action::ListRoots].into_iter().find(|action| action.method() == method)
+}
+
 /// The notifications of the client that pass.
-pub(super) const TOLD_BY_CLIENT: [&str; 5] = [
-    "notifications/initialized",
-    "notifications/cancelled",
-    "notifications/progress",
-    "notifications/roots/list_changed",
-    "notifications/tasks/status",
-];
+pub(super) fn told_by_client(method: &str, era: Era) -> bool {
+    match era {
+        Era::Stateless => method == "notifications/cancelled",
+        Era::Handshake => matches!(
+            method,
+            "notifications/initialized"
+                | "notifications/cancelled"
+                | "notifications/progress"
+                | "notifications/roots/list_changed"
+                | "notifications/tasks/status"
+        ),
+    }
+}
 
 /// The notifications of the server that pass.
-pub(super) const TOLD_BY_SERVER: [&str; 9] = [
-    "notifications/cancelled",
-    "notifications/progress",
-    "notifications/message",
-    "notifications/resources/updated",
-    "notifications/resources/list_changed",
-    "notifications/tools/list_changed",
-    "notifications/prompts/list_changed",
-    "notifications/elicitation/complete",
-    "notifications/tasks/status",
-];
+pub(super) fn told_by_server(method: &str, era: Era) -> bool {
+    match (method, era) {
+        (
+            "notifications/cancelled"
+            | "notifications/progress"
+            | "notifications/message"
+            | "notifications/resources/updated"
+            | "notifications/resources/list_changed"
+            | "notifications/tools/list_changed"
+            | "notifications/prompts/list_changed",
+            _,
+        ) => true,
+        ("notifications/elicitation/complete" | "notifications/tasks/status", Era::Handshake) => true,
+        ("notifications/subscriptions/acknowledged" | "notifications/tasks", Era::Stateless) => true,
+        _ => false,
+    }
+}
 
 impl Action {
     const ALL: [Self; 9] = [
@@ -127,7 +155,8 @@ impl Action {
         }
     }
 
-    /// The members of `params` that are the call's arguments; for sampling and elicitation any.
+    /// The members of `params` that are the call's arguments; for sampling and elicitation all, so that policy
+    /// refuses those that it does not know.
     const fn arguments(self) -> Option<&'static [&'static str]> {
         match self {
             Self::Call | Self::GetPrompt => Some(&["name", "arguments"]),
@@ -138,25 +167,38 @@ impl Action {
         }
     }
 
+    /// Whether a server of the stateless era may ask for input instead of giving a result.
+    pub(super) const fn takes_input(self) -> bool {
+        matches!(self, Self::Call | Self::GetPrompt | Self::ReadResource)
+    }
+
     /// Whether the request may ask for a task instead of a result.
     const fn takes_task(self) -> bool {
         matches!(self, Self::Call | Self::Sample | Self::Elicit)
     }
 }
 
+/// For whom calls are read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reader<'a> {
+    pub(super) server: &'a ServerName,
+    pub(super) session: Option<&'a SessionId>,
+    pub(super) era: Era,
+}
+
 /// Reads the call that a decided request makes. `original` is the digest of the bytes to be forwarded.
 pub(super) fn read(
     action: Action,
     message: &Object,
-    server: &ServerName,
-    session: Option<&SessionId>,
+    reader: Reader<'_>,
     original: Digest,
 ) -> Result<Request, CallFault> {
+    let Reader { server, session, era } = reader;
     if message.iter().any(|(key, _)| !["jsonrpc", "id", "method", "params"].contains(&key)) {
         return Err(CallFault::Shape("has a member beside `jsonrpc`, `id`, `method` and `params`"));
     }
     let mut params = message.get("params").and_then(Json::as_object).cloned().unwrap_or_default();
-    let members = members(action, &mut params)?;
+    let members = members(action, era, &mut params)?;
     if let Some(allowed) = action.arguments()
         && params.iter().any(|(key, _)| !allowed.contains(&key))
     {
@@ -164,13 +206,6 @@ pub(super) fn read(
     }
     let (name, arguments) = match action {
         Action::Call => called(&mut params)?,
-        Action::Sample => (action.method().to_owned(), Some(wrapped(params))),
-        Action::Elicit => {
-            let message = params.get("message").and_then(Json::as_str).map(str::to_owned);
-            let mut arguments = wrapped(params);
-            arguments.set("message", message.ok_or(CallFault::Shape("has no text as `message`"))?);
-            (action.method().to_owned(), Some(arguments))
-        }
         _ => (action.method().to_owned(), Some(params)),
     };
     let tool = ToolName::of(server, &name)?;
@@ -193,12 +228,8 @@ fn called(params: &mut Object) -> Result<(String, Option<Object>), CallFault> {
     }
 }
 
-fn wrapped(params: Object) -> Object {
-    [("params".to_owned(), Json::Object(params))].into_iter().collect()
-}
-
 /// Takes the protocol's own members out of `params`: all but the progress token are part of the call.
-fn members(action: Action, params: &mut Object) -> Result<Object, CallFault> {
+fn members(action: Action, era: Era, params: &mut Object) -> Result<Object, CallFault> {
     let mut members = Object::default();
     match params.remove("_meta") {
         None => {}
@@ -212,11 +243,20 @@ fn members(action: Action, params: &mut Object) -> Result<Object, CallFault> {
         }
         Some(_) => return Err(CallFault::Shape("must have an object as `_meta`")),
     }
-    if action.takes_task()
+    if era == Era::Handshake
+        && action.takes_task()
         && let Some(task) = params.remove("task")
     {
         let Json::Object(task) = task else { return Err(CallFault::Shape("must have an object as `task`")) };
         members.set("task", task);
+    }
+    if era == Era::Stateless && action.takes_input() {
+        // Their forms were held against what the server asked for.
+        for member in ["inputResponses", "requestState"] {
+            if let Some(value) = params.remove(member) {
+                members.set(member, value);
+            }
+        }
     }
     Ok(members)
 }

@@ -83,7 +83,15 @@ impl Catalog {
     }
 
     /// Lists anew if that is due. Whatever goes wrong leaves nothing known, and the list due.
-    pub(super) async fn refresh(&self, kind: OfferKind, own: &Own, to_server: &Outbox, limits: &Limits) {
+    ///
+    /// `meta` is what the door's request says about itself, in the stateless era.
+    pub(super) async fn refresh(
+        &self,
+        kind: OfferKind,
+        (own, to_server): (&Own, &Outbox),
+        limits: &Limits,
+        meta: Option<&Json>,
+    ) {
         let Some(shelf) = self.shelf(kind) else { return };
         let patience = limits.call.map_or(limits.listing, |call| call.min(limits.listing));
         let failures = shelf.state().failures;
@@ -101,7 +109,7 @@ impl Catalog {
         }
         let mut attempt = Attempt { shelf, listed: None };
         let (method, member) = (method(kind), member(kind));
-        match own.list(to_server, method, member, patience).await {
+        match own.list(to_server, (method, member), meta, patience).await {
             Ok(items) => attempt.listed = Some(read(kind, &items)),
             Err(why) => tracing::warn!(method, why, "the server's list cannot be had; its calls are denied"),
         }

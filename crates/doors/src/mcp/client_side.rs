@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use callgate_core::seam::OfferKind;
 use callgate_core::{CallFault, Outcome};
 use callgate_text::{Digest, Json};
 use tokio::io::AsyncRead;
@@ -9,14 +10,18 @@ use tokio::io::AsyncRead;
 use crate::frames::{Frame, Frames};
 use crate::outbox::Gone;
 
-use super::actions::{self, Action, Method, TOLD_BY_CLIENT, TaskMethod};
-use super::decided::{self, Question, Turns};
-use super::inflight::{Asked, Cancelled};
+use super::actions::{self, Action, Method, TaskMethod};
+use super::decided::Turns;
+use super::deciding::{Asking, decide, listen, read};
+use super::era::{self, Envelope, Era, HANDSHAKE, NoEnvelope, STATELESS};
+use super::inflight::{Asked, Cancelled, Expected};
+use super::phase::Stage;
+use super::questions::Target;
 use super::replies::{self, DENIED, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR};
-use super::session::{Session, Stage};
+use super::session::Session;
 use super::{Fault, Id, Message, Refused, Shape, undecided};
 
-/// Requests that wait until the server has answered `initialize`.
+/// Requests that wait until the server has answered `initialize` or `server/discover`.
 const MOST_HELD: usize = 64;
 
 /// Passes on what the client says until it stops; then waits until what it asked was decided.
@@ -80,10 +85,16 @@ impl Saying {
         }
     }
 
-    /// A script pipes its whole session in at once: what follows `initialize` waits for its answer.
+    /// A script pipes its whole session in at once: what follows the question that fixes the era waits for its
+    /// answer. A client that waited long enough may turn to the other one.
     fn waits(&self, method: &str) -> bool {
-        let asks = actions::from_client(method).is_some_and(|known| known != Method::Initialize);
-        asks && method != "ping" && self.session.phase.stage() == Stage::Asked && self.held.len() < MOST_HELD
+        let overtakes = match self.session.phase.stage() {
+            Stage::Asked => ["initialize", "ping"].contains(&method),
+            Stage::Probing => ["initialize", "ping", "server/discover"].contains(&method),
+            Stage::New | Stage::Ready | Stage::Stateless => true,
+        };
+        let known = [Era::Handshake, Era::Stateless].iter().any(|era| actions::from_client(method, *era).is_some());
+        !overtakes && known && self.held.len() < MOST_HELD
     }
 
     async fn resume(&mut self) -> Result<(), Gone> {
@@ -99,15 +110,19 @@ async fn refused(session: &Arc<Session>, line: Refused, turns: &mut Turns) -> Re
     session.counters.client_garbage();
     let calls = line.method.as_deref() == Some(Action::Call.method());
     match line.id {
-        Some(id) if calls && session.phase.is_ready() => {
+        Some(id) if calls && matches!(session.phase.stage(), Stage::Ready | Stage::Stateless) => {
             let fault = match line.fault {
                 Fault::Json(error) => CallFault::Json(error),
                 Fault::TooManyValues => CallFault::Shape("holds too many values"),
                 Fault::Batch => CallFault::Shape("is a batch"),
                 Fault::Envelope(what) => CallFault::Shape(what),
             };
-            let asked = Asked::Decided { action: Action::Call, task: false };
-            decide(session, id, asked, Action::Call, (Vec::new(), None), Err(fault), turns).await
+            let expects = match session.phase.stage() {
+                Stage::Stateless => Expected::Stateless { target: Target::of(Action::Call, None), task: false },
+                _ => Expected::Result,
+            };
+            let asked = Asked::Decided { action: Action::Call, expects };
+            decide(session, id, asked, Action::Call, Asking::faulty(fault), turns).await
         }
         id => {
             let code = match (&line.fault, &id) {
@@ -132,73 +147,102 @@ async fn request(
     if session.own.is_own(&id) {
         return refuse(INVALID_REQUEST, "this id is reserved").await;
     }
-    let Some(known) = actions::from_client(method) else {
-        session.counters.unknown_requests();
-        return refuse(METHOD_NOT_FOUND, "this gate passes only methods that it knows").await;
+    let stage = session.phase.stage();
+    let claims = era::claims(message.params());
+    let era = match stage.era() {
+        Some(era) => era,
+        None if claims || method == "server/discover" => Era::Stateless,
+        None => Era::Handshake,
     };
-    if !session.phase.is_ready() && known != Method::Initialize && method != "ping" {
-        return refuse(INVALID_REQUEST, "the session is not initialised").await;
+    let Some(known) = actions::from_client(method, era) else {
+        session.counters.unknown_requests();
+        if method == "initialize" && !claims {
+            let requested = message.params().and_then(|params| params.get("protocolVersion")).and_then(Json::as_str);
+            return session.unsupported(&id, &STATELESS, requested.unwrap_or_default()).await;
+        }
+        return refuse(METHOD_NOT_FOUND, "this gate passes only methods that it knows, in the era of the session").await;
+    };
+    let envelope = match era {
+        Era::Stateless => match Envelope::of(message.params()) {
+            Ok(envelope) => Some(envelope),
+            Err(NoEnvelope::Malformed(why)) => return refuse(INVALID_PARAMS, why).await,
+            Err(NoEnvelope::Unknown { requested }) => {
+                // One that has not settled yet may still turn to the older era.
+                let older = HANDSHAKE.iter().filter(|_| stage.era().is_none());
+                let supported: Vec<&str> = STATELESS.iter().chain(older).copied().collect();
+                return session.unsupported(&id, &supported, &requested).await;
+            }
+        },
+        Era::Handshake if claims => {
+            return refuse(INVALID_REQUEST, "the session was begun in another era of the protocol").await;
+        }
+        Era::Handshake if !session.phase.is_ready() && known != Method::Initialize && method != "ping" => {
+            return refuse(INVALID_REQUEST, "the session is not initialised").await;
+        }
+        Era::Handshake => None,
+    };
+    if let Some(envelope) = &envelope {
+        session.envelope.keep(envelope);
+        if known != Method::Discover {
+            session.speak_stateless();
+        }
     }
     let asked = match known {
         Method::Initialize => Asked::Initialize,
+        Method::Discover => Asked::Discover,
         Method::Plain => Asked::Plain,
+        Method::Listen => Asked::Listen,
         Method::List(kind) => Asked::List(kind),
-        Method::Task(method) => Asked::Task(method),
+        Method::Task(method) => {
+            let id = message.params().and_then(|params| params.get("taskId")).and_then(Json::as_str);
+            Asked::Task { method, target: envelope.and_then(|_| id.map(Target::task)) }
+        }
         Method::Decided(action) => {
-            let original = Digest::of(&message.bytes);
-            let call = actions::read(action, &message.json, &session.server, session.session.as_ref(), original);
-            let task = message.params().is_some_and(|params| params.contains("task"));
-            let asked = Asked::Decided { action, task };
-            let token = message.progress_token();
-            return decide(session, id, asked, action, (message.bytes, token), call, turns).await;
+            let (asked, asking) = read(session, action, message, envelope.as_ref());
+            return decide(session, id, asked, action, asking, turns).await;
         }
     };
-    let message = match undecided::from_client(message, method) {
+    let mut message = match undecided::from_client(message, method, era, &session.wording) {
         Ok(message) => message,
         Err(why) => {
             session.counters.withheld();
             return refuse(INVALID_PARAMS, why).await;
         }
     };
+    let mut answers = None;
     match &asked {
-        Asked::Task(task) if *task != TaskMethod::List && !session.tasks.knows_task(message.params()) => {
+        Asked::Task { method, .. } if *method != TaskMethod::List && !session.tasks.knows_task(message.params()) => {
             return refuse(DENIED, "no call of this session made this task").await;
         }
-        Asked::List(_) | Asked::Task(_) if !session.cursors.knows_cursor(message.params()) => {
+        Asked::List(_) | Asked::Task { .. } if !session.cursors.knows_cursor(message.params()) => {
             return refuse(INVALID_PARAMS, "the server gave no such cursor in this session").await;
+        }
+        Asked::Task { method: TaskMethod::Update, target: Some(target) } => {
+            match session.fit(*target, message) {
+                Ok((fitted, fit)) => (message, answers) = (fitted, Some(fit)),
+                Err(why) => return refuse(INVALID_PARAMS, why).await,
+            }
         }
         Asked::Initialize if !session.phase.ask() => {
             return refuse(INVALID_REQUEST, "the session was initialised before").await;
         }
+        Asked::Discover => session.phase.probe(),
+        Asked::Listen => return listen(session, message, id, turns).await,
         _ => {}
     }
-    session.pass(message, &id, asked).await
-}
-
-async fn decide(
-    session: &Arc<Session>,
-    id: Id,
-    asked: Asked,
-    action: Action,
-    (bytes, token): (Vec<u8>, Option<Json>),
-    call: Result<callgate_core::Request, CallFault>,
-    turns: &mut Turns,
-) -> Result<(), Gone> {
-    let serial = match session.asked.begin(&id, asked.clone(), token) {
-        Ok(serial) => serial,
-        Err(busy) => return session.refuse_busy(&id, busy).await,
-    };
-    let room = session.room.take(bytes.len()).await.ok_or(Gone)?;
-    let question = Question { id, serial, asked, action, bytes, call, room };
-    tokio::spawn(decided::from_client(session.clone(), question, turns.next()));
+    session.pass(message, &id, asked).await?;
+    session.answered(answers).await;
     Ok(())
 }
 
 async fn notification(session: &Arc<Session>, message: Message, method: &str) {
-    if !TOLD_BY_CLIENT.contains(&method) {
+    let era = session.phase.stage().era().unwrap_or(Era::Handshake);
+    // Whatever the era, a client may give up what it asked; a probe is asked before there is one.
+    if !actions::told_by_client(method, era) {
         return session.counters.unknown_notifications();
     }
-    let Ok(message) = undecided::from_client(message, method) else { return session.counters.withheld() };
+    let told = undecided::from_client(message, method, era, &session.wording);
+    let Ok(message) = told else { return session.counters.withheld() };
     // Progress and the state of a task are told to who asked for them: of calls that the server made.
     if method == "notifications/tasks/status" && !session.tasks_back.knows_task(message.params()) {
         return session.counters.stray_answers();
@@ -210,27 +254,24 @@ async fn notification(session: &Arc<Session>, message: Message, method: &str) {
             Cancelled::Nothing => session.counters.stray_answers(),
             Cancelled::Sent(entry) => {
                 let _ = session.to_server.send(message.bytes).await;
+                match entry.asked {
+                    Asked::Discover => session.phase.probed(false),
+                    Asked::Listen => session.stop_listening(&id, Outcome::Timeout).await,
+                    _ => {}
+                }
                 session.report(entry.released, Outcome::Timeout, None).await;
             }
         };
     }
     let _ = session.to_server.send(message.bytes).await;
     if method == "notifications/initialized" && session.phase.is_ready() {
-        // So that the first call need not wait for the lists.
-        let session = session.clone();
-        tokio::spawn(async move {
-            session.refresh(callgate_core::seam::OfferKind::Tool).await;
-            session.refresh(callgate_core::seam::OfferKind::Prompt).await;
-        });
+        session.look_ahead();
     }
 }
 
 /// The request that a cancellation names.
 pub(super) fn cancelled_id(message: &Message) -> Option<Id> {
-    match message.params()?.get("requestId")? {
-        Json::String(text) => Some(Id::Text(text.clone())),
-        number => number.as_i64().map(Id::Number),
-    }
+    Id::of(message.params()?.get("requestId")?)
 }
 
 /// An answer to a question of the server.
@@ -240,11 +281,11 @@ async fn response(session: &Arc<Session>, message: Message, id: Option<Id>, dige
     };
     let outcome = outcome(&message);
     let known = match (&entry.asked, message.json.get("result")) {
-        (Asked::Decided { task: true, .. }, Some(result)) => {
+        (Asked::Decided { expects: Expected::Task, .. }, Some(result)) => {
             session.tasks_back.learn_task(result);
             None
         }
-        (Asked::Task(TaskMethod::List), Some(result)) => session.tasks_back.only_known(result),
+        (Asked::Task { method: TaskMethod::List, .. }, Some(result)) => session.tasks_back.only_known(result),
         _ => None,
     };
     let message = match known {
@@ -263,8 +304,22 @@ pub(super) fn outcome(answer: &Message) -> Outcome {
 }
 
 impl Session {
+    /// The client speaks without a handshake. What the server offers is not known then.
+    fn speak_stateless(&self) {
+        let begins = self.phase.stage() != Stage::Stateless;
+        if self.phase.speak_stateless() && begins {
+            self.catalog.expire(OfferKind::Tool);
+            self.catalog.expire(OfferKind::Prompt);
+        }
+    }
+
+    async fn unsupported(&self, id: &Id, supported: &[&str], requested: &str) -> Result<(), Gone> {
+        let id = Some(id).filter(|id| !self.asked.holds(id));
+        self.to_client.send(replies::unsupported(id, supported, requested)).await
+    }
+
     /// Refuses a request of the client before anything was entered for it.
-    async fn refuse(&self, id: &Id, code: i64, why: &str) -> Result<(), Gone> {
+    pub(super) async fn refuse(&self, id: &Id, code: i64, why: &str) -> Result<(), Gone> {
         let id = Some(id).filter(|id| !self.asked.holds(id));
         self.to_client.send(replies::error(id, code, why)).await
     }

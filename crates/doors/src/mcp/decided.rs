@@ -10,11 +10,15 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use crate::Ruling;
 
 use super::Id;
-use super::actions::Action;
+use super::actions::{Action, Reader};
 use super::catalog::Seen;
+use super::era::Era;
 use super::inflight::{Asked, Released};
+use super::phase::Stage;
+use super::questions::Answers;
 use super::replies;
 use super::session::Session;
+use super::subscriptions::Filter;
 
 /// How often a call is decided anew because the server changed the tool meanwhile.
 const ATTEMPTS: usize = 3;
@@ -28,12 +32,24 @@ pub(super) struct Question {
     /// What is forwarded if it is allowed.
     pub(super) bytes: Vec<u8>,
     pub(super) call: Result<Request, CallFault>,
+    /// What it says to questions of the server.
+    pub(super) answers: Option<Answers>,
+    pub(super) room: OwnedSemaphorePermit,
+}
+
+/// A subscription, with one call for each resource that it names.
+pub(super) struct Listening {
+    pub(super) id: Id,
+    pub(super) serial: u64,
+    pub(super) filter: Filter,
+    pub(super) bytes: Vec<u8>,
+    pub(super) calls: Vec<Result<Request, CallFault>>,
     pub(super) room: OwnedSemaphorePermit,
 }
 
 /// Decides a request of the client; forwards it in its turn or answers it.
 pub(super) async fn from_client(session: Arc<Session>, question: Question, mut turn: Turn) {
-    let Question { id, serial, asked, action, bytes, call, room: _room } = question;
+    let Question { id, serial, asked, action, bytes, call, answers, room: _room } = question;
     let ruling = ruled(&session, action, call).await;
     let Some(released) = released(&ruling) else {
         if session.asked.refuse(&id, serial) {
@@ -42,15 +58,45 @@ pub(super) async fn from_client(session: Arc<Session>, question: Question, mut t
         return turn.come().await;
     };
     turn.come().await;
-    if !session.asked.release(&id, serial, released.clone()) {
+    if !session.asked.release(&id, serial, Some(released.clone())) {
         return session.report(Some(released), Outcome::NotRun, None).await;
     }
-    if session.to_server.send(bytes).await.is_err()
-        && let Some(entry) = session.asked.expire(&id, serial)
-    {
+    if session.to_server.send(bytes).await.is_ok() {
+        return session.answered(answers).await;
+    }
+    if let Some(entry) = session.asked.expire(&id, serial) {
         let answer = replies::unanswered(&entry.asked, &id, Some(&released), "the server is gone");
         let _ = session.to_client.send(answer).await;
         session.report(Some(released), Outcome::NotRun, None).await;
+    }
+}
+
+/// Decides a subscription, resource by resource; forwards it in its turn if all may be subscribed to.
+pub(super) async fn listening(session: Arc<Session>, listening: Listening, mut turn: Turn) {
+    let Listening { id, serial, filter, bytes, calls, room: _room } = listening;
+    let mut granted = Vec::new();
+    for call in calls {
+        let ruling = session.gate.decide(call).await;
+        match released(&ruling) {
+            Some(released) => granted.push(released),
+            None => {
+                if session.asked.refuse(&id, serial) {
+                    let _ = session.to_client.send(replies::denied(&Asked::Listen, &id, &ruling)).await;
+                }
+                session.report_all(granted, Outcome::NotRun).await;
+                return turn.come().await;
+            }
+        }
+    }
+    turn.come().await;
+    session.subscriptions.begin(&id, filter, granted);
+    if !session.asked.release(&id, serial, None) {
+        return session.stop_listening(&id, Outcome::NotRun).await;
+    }
+    if session.to_server.send(bytes).await.is_err() && session.asked.expire(&id, serial).is_some() {
+        let answer = replies::unanswered(&Asked::Listen, &id, None, "the server is gone");
+        let _ = session.to_client.send(answer).await;
+        session.stop_listening(&id, Outcome::NotRun).await;
     }
 }
 
@@ -65,13 +111,13 @@ pub(super) async fn from_server(session: Arc<Session>, question: Question, mut t
         return turn.come().await;
     };
     turn.come().await;
-    let sent = session.asked_back.release(&id, serial, released.clone()) && session.to_client.send(bytes).await.is_ok();
+    let sent = session.asked_back.release(&id, serial, Some(released.clone())) && session.to_client.send(bytes).await.is_ok();
     if !sent {
         session.report(Some(released), Outcome::NotRun, None).await;
     }
 }
 
-fn released(ruling: &Ruling) -> Option<Released> {
+pub(super) fn released(ruling: &Ruling) -> Option<Released> {
     let permit = ruling.permit()?;
     Some(Released { decision: ruling.id.clone(), permit: permit.to_owned() })
 }
@@ -125,7 +171,38 @@ async fn quarantined(session: &Session, request: &Request) -> Option<Reason> {
 
 impl Session {
     pub(super) async fn refresh(&self, kind: OfferKind) {
-        self.catalog.refresh(kind, &self.own, &self.to_server, &self.limits).await;
+        let stateless = self.phase.stage() == Stage::Stateless;
+        let meta = if stateless { self.envelope.meta() } else { None };
+        if let Some(meta) = meta {
+            self.own.listen(&self.to_server, meta).await;
+        }
+        self.catalog.refresh(kind, (&self.own, &self.to_server), &self.limits, meta).await;
+    }
+
+    /// The answers to questions of the server were passed on.
+    pub(super) async fn answered(&self, answers: Option<Answers>) {
+        let Some(answers) = answers else { return };
+        for (released, outcome, digest) in self.questions.answered(&answers) {
+            self.report(Some(released), outcome, Some(digest)).await;
+        }
+    }
+
+    /// A subscription ended, or never began.
+    pub(super) async fn stop_listening(&self, id: &Id, outcome: Outcome) {
+        if let Some(released) = self.subscriptions.end(id) {
+            self.report_all(released, outcome).await;
+        }
+    }
+
+    pub(super) async fn report_all(&self, released: Vec<Released>, outcome: Outcome) {
+        for released in released {
+            self.report(Some(released), outcome, None).await;
+        }
+    }
+
+    /// For whom calls of this era are read.
+    pub(super) fn reader(&self, era: Era) -> Reader<'_> {
+        Reader { server: &self.server, session: self.session.as_ref(), era }
     }
 }
 

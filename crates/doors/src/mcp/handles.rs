@@ -26,6 +26,11 @@ impl Handles {
         self.learn(result.get("task").and_then(|task| task.get("taskId")));
     }
 
+    /// Learns the handle that a call of the stateless era was answered with.
+    pub(super) fn learn_created_task(&self, result: &Json) {
+        self.learn(result.get("taskId"));
+    }
+
     /// Learns where the next page of a list begins.
     pub(super) fn learn_cursor(&self, result: &Json) {
         self.learn(result.get("nextCursor"));
@@ -55,9 +60,13 @@ impl Handles {
     }
 
     fn knows(&self, handle: Option<&Json>) -> bool {
-        let handle = handle.and_then(Json::as_str);
+        handle.and_then(Json::as_str).is_some_and(|handle| self.holds(handle))
+    }
+
+    /// Whether this was handed out.
+    pub(super) fn holds(&self, handle: &str) -> bool {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        handle.is_some_and(|handle| known.handles.contains(handle))
+        known.handles.contains(handle)
     }
 
     /// The result of `tasks/list` without tasks that are not known; `None` if there are no such.

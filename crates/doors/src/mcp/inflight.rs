@@ -10,19 +10,48 @@ use tokio::time::Instant;
 
 use super::Id;
 use super::actions::{Action, TaskMethod};
+use super::questions::Target;
 
 /// What was asked, and so how the answer is treated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
     Initialize,
+    Discover,
     Plain,
     List(OfferKind),
     Decided {
         action: Action,
-        /// A task was asked for instead of a result.
+        expects: Expected,
+    },
+    Listen,
+    Task {
+        method: TaskMethod,
+        /// The task, in the stateless era, which asks for input by it.
+        target: Option<Target>,
+    },
+}
+
+/// What the answer to a decided request may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// A result.
+    Result,
+    /// A task, which was asked for instead of a result.
+    Task,
+    /// A result or, in the stateless era, questions.
+    Stateless {
+        /// In return for what.
+        target: Target,
+        /// Or a task, which the client says that it takes.
         task: bool,
     },
-    Task(TaskMethod),
+}
+
+impl Expected {
+    /// What a request of the older era expects.
+    pub(super) const fn task(task: bool) -> Self {
+        if task { Self::Task } else { Self::Result }
+    }
 }
 
 /// The permit of what was released, for the report of its end.
@@ -45,6 +74,8 @@ pub(super) struct Entry {
     sent: Instant,
     /// The last sign of life.
     alive: Instant,
+    /// It is open for as long as both sides like.
+    stays: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,19 +153,19 @@ impl InFlight {
         table.serial = table.serial.wrapping_add(1);
         let serial = table.serial;
         let now = Instant::now();
-        let entry = Entry { asked, released: None, stage, serial, token, sent: now, alive: now };
+        let entry = Entry { asked, released: None, stage, serial, token, sent: now, alive: now, stays: false };
         table.entries.insert(id.clone(), entry);
         Ok(serial)
     }
 
     /// Marks a decided request as sent; `false` if it was cancelled, and is then forgotten.
-    pub(super) fn release(&self, id: &Id, serial: u64, released: Released) -> bool {
+    pub(super) fn release(&self, id: &Id, serial: u64, released: Option<Released>) -> bool {
         let mut table = self.table();
         let shut = table.shut;
         match table.entries.get_mut(id).filter(|entry| entry.serial == serial) {
             Some(entry) if entry.stage == Stage::Undecided && !shut => {
                 entry.stage = Stage::Sent;
-                entry.released = Some(released);
+                entry.released = released;
                 entry.sent = Instant::now();
                 entry.alive = entry.sent;
                 true
@@ -190,11 +221,21 @@ impl InFlight {
         table.give_up(id)
     }
 
-    /// The server tells of progress with what was asked under this token.
-    pub(super) fn progressed(&self, token: &Json) {
+    /// The server tells of progress with what was asked under this token; `false` if nothing was.
+    pub(super) fn progressed(&self, token: &Json) -> bool {
         let now = Instant::now();
+        let mut known = false;
         for entry in self.table().entries.values_mut().filter(|entry| entry.token.as_ref() == Some(token)) {
             entry.alive = now;
+            known = true;
+        }
+        known
+    }
+
+    /// The server accepted a request that has no end of its own: its answer is not awaited any more.
+    pub(super) fn stay(&self, id: &Id) {
+        if let Some(entry) = self.table().entries.get_mut(id) {
+            entry.stays = true;
         }
     }
 
@@ -204,7 +245,7 @@ impl InFlight {
         let now = Instant::now();
         let is_overdue = |entry: &Entry| {
             let silent = now.duration_since(entry.alive) >= limit;
-            entry.stage == Stage::Sent && (silent || now.duration_since(entry.sent) >= limit * MOST_EXTENSIONS)
+            entry.stage == Stage::Sent && !entry.stays && (silent || now.duration_since(entry.sent) >= limit * MOST_EXTENSIONS)
         };
         let overdue = table.entries.iter().filter(|(_, entry)| is_overdue(entry));
         let ids: Vec<Id> = overdue.map(|(id, _)| id.clone()).collect();

@@ -30,6 +30,14 @@ impl From<&Id> for Json {
 }
 
 impl Id {
+    /// The id that a value elsewhere in a message is, as a reference to a request.
+    pub(super) fn of(value: &Json) -> Option<Self> {
+        match value {
+            Json::String(text) => (text.len() <= LONGEST_ID).then(|| Self::Text(text.clone())),
+            number => number.as_i64().map(Self::Number),
+        }
+    }
+
     /// Reads an id from its literal.
     fn from_literal(literal: &[u8]) -> Option<Self> {
         match literal {
@@ -210,7 +218,7 @@ pub(super) fn is_variant(key: &str, member: &str) -> bool {
     if key.is_ascii() {
         return key.eq_ignore_ascii_case(member);
     }
-    key.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).eq(member.chars())
+    key.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).eq(member.chars().flat_map(char::to_lowercase))
 }
 
 /// Literals of the top level, for what a parsed value no longer tells.

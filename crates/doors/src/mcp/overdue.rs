@@ -24,12 +24,16 @@ pub(super) async fn run(session: Arc<Session>) {
 }
 
 async fn give_up(session: &Session, id: &Id, entry: Entry) {
-    let handshake = entry.asked == Asked::Initialize;
+    let asked = entry.asked.clone();
     session.give_up(id, entry, "the server did not answer in time").await;
-    if handshake {
+    match asked {
         // It must not be cancelled, and may be tried again.
-        session.phase.answer(false);
-    } else {
-        let _ = session.to_server.send(replies::cancelled(id, "timeout")).await;
+        Asked::Initialize => session.phase.answer(false),
+        asked => {
+            if asked == Asked::Discover {
+                session.phase.probed(false);
+            }
+            let _ = session.to_server.send(replies::cancelled(id, "timeout")).await;
+        }
     }
 }

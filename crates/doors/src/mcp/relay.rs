@@ -16,11 +16,16 @@ use super::anomalies::Counters;
 use super::catalog::Catalog;
 use super::child::Child;
 use super::completions::Completions;
+use super::era::FirstEnvelope;
 use super::handles::Handles;
-use super::inflight::InFlight;
+use super::inflight::{Asked, InFlight};
 use super::overdue;
 use super::own::Own;
-use super::session::{Phase, Room, Session};
+use super::phase::Phase;
+use super::questions::Questions;
+use super::session::{Room, Session};
+use super::subscriptions::Subscriptions;
+use super::undecided::Wording;
 use super::{Cause, Ended, Limits, client_side, server_side};
 
 /// What to relay.
@@ -130,6 +135,10 @@ where
         cursors: Handles::default(),
         counters: Counters::default(),
         phase: Phase::new(),
+        envelope: FirstEnvelope::default(),
+        wording: Wording::default(),
+        questions: Questions::default(),
+        subscriptions: Subscriptions::default(),
         room: Room::new(limits.undecided),
         room_back: Room::new(limits.undecided),
     });
@@ -181,8 +190,10 @@ async fn settle(session: &Session, died: bool) -> usize {
     for (_, entry) in session.asked_back.abandon() {
         session.report(entry.released, callgate_core::Outcome::Timeout, None).await;
     }
+    session.report_all(session.questions.abandon(), callgate_core::Outcome::Timeout).await;
     let open = session.asked.abandon();
-    let count = open.len();
+    // A subscription has no answer before it ends.
+    let count = open.iter().filter(|(_, entry)| entry.asked != Asked::Listen).count();
     let why = match died {
         true => format!("the server {} ended before it answered", session.server),
         false => format!("the connection to the server {} ended before it answered", session.server),

@@ -7,16 +7,20 @@ use crate::Ruling;
 
 use super::Id;
 use super::actions::Action;
-use super::inflight::{Asked, Released};
+use super::inflight::{Asked, Expected, Released};
 
-/// The JSON-RPC code of a denial, and of anything else that policy keeps from passing.
-pub const DENIED: i64 = -32050;
+/// The JSON-RPC code of a denial, and of anything else that policy keeps from passing. It lies outside what
+/// JSON-RPC (−32768 to −32000) and MCP within it reserve for themselves.
+pub const DENIED: i64 = -33050;
 /// The server ended or did not answer in time.
-pub(super) const UNANSWERED: i64 = -32000;
+pub(super) const UNANSWERED: i64 = INTERNAL;
 pub(super) const PARSE_ERROR: i64 = -32700;
 pub(super) const INVALID_REQUEST: i64 = -32600;
 pub(super) const METHOD_NOT_FOUND: i64 = -32601;
 pub(super) const INVALID_PARAMS: i64 = -32602;
+const INTERNAL: i64 = -32603;
+/// The request is of a revision of the protocol that is not spoken here (MCP 2026-07-28).
+const UNSUPPORTED_VERSION: i64 = -32022;
 
 /// Where a result names the decision behind it.
 const DECISION: &str = "dev.callgate/decision";
@@ -39,13 +43,14 @@ fn result(id: &Id, result: Json) -> Vec<u8> {
 }
 
 /// The result of a tool that did not give one.
-fn tool_error(id: &Id, text: &str, decision: Json) -> Vec<u8> {
+fn tool_error(id: &Id, text: &str, decision: Json, stateless: bool) -> Vec<u8> {
     let content = Json::object([("type", "text"), ("text", text)]);
-    let members = [
+    let mut members = vec![
         ("content", Json::Array(vec![content])),
         ("isError", Json::Bool(true)),
         ("_meta", Json::object([(DECISION, decision)])),
     ];
+    members.extend(stateless.then(|| ("resultType", Json::from("complete"))));
     result(id, Json::object(members))
 }
 
@@ -56,7 +61,10 @@ fn decision(id: &str, decision: &str, code: Code) -> Json {
 /// A tool's result, or an error for everything else and for whoever expects a task.
 fn failed(asked: &Asked, id: &Id, code: i64, text: &str, data: Json) -> Vec<u8> {
     match asked {
-        Asked::Decided { action: Action::Call, task: false } => tool_error(id, text, data),
+        Asked::Decided { action: Action::Call, expects: Expected::Result } => tool_error(id, text, data, false),
+        Asked::Decided { action: Action::Call, expects: Expected::Stateless { .. } } => {
+            tool_error(id, text, data, true)
+        }
         _ => error_with(Some(id), code, text, Some(Json::object([(DECISION, data)]))),
     }
 }
@@ -65,6 +73,22 @@ fn failed(asked: &Asked, id: &Id, code: i64, text: &str, data: Json) -> Vec<u8> 
 pub(super) fn denied(asked: &Asked, id: &Id, ruling: &Ruling) -> Vec<u8> {
     let data = decision(&ruling.id, ruling.decision.as_str(), ruling.code);
     failed(asked, id, DENIED, &ruling.for_model, data)
+}
+
+/// The answer to a call asks for something that the server may not ask for.
+pub(super) fn may_not_ask(asked: &Asked, id: &Id, action: Action, ruling: &Ruling) -> Vec<u8> {
+    let mut text = format!("The server asks for {}, and may not. {}", action.method(), ruling.for_model);
+    if matches!(asked, Asked::Decided { .. }) {
+        text.push_str(" The call ran as far as that.");
+    }
+    failed(asked, id, DENIED, &text, decision(&ruling.id, ruling.decision.as_str(), ruling.code))
+}
+
+/// The request is of a revision that is not among `supported`.
+pub(super) fn unsupported(id: Option<&Id>, supported: &[&str], requested: &str) -> Vec<u8> {
+    let supported = supported.iter().map(|revision| Json::from(*revision)).collect();
+    let data = Json::object([("supported", Json::Array(supported)), ("requested", Json::from(requested))]);
+    error_with(id, UNSUPPORTED_VERSION, "this revision of the protocol is not supported", Some(data))
 }
 
 /// An answer that came but may not be handed over.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use callgate_core::seam::{Offer, OfferKind, Standing};
+use callgate_core::seam::OfferKind;
 use callgate_core::{Code, Outcome, Reason};
 use callgate_text::{Digest, Json};
 use tokio::io::AsyncRead;
@@ -10,19 +10,20 @@ use tokio::io::AsyncRead;
 use crate::frames::{Frame, Frames};
 use crate::outbox::Gone;
 
-use super::actions::{self, Method, TOLD_BY_SERVER, TaskMethod};
-use super::client_side::{cancelled_id, outcome};
+use super::actions::{self, Method, TaskMethod};
+use super::asking::{self, Kind, Unfit};
+use super::client_side::outcome;
 use super::decided::{self, Question, Turns};
-use super::inflight::{Asked, Busy, Cancelled};
-use super::inspect::{inspect, inspected, inspected_beside, inspected_params};
+use super::era::Era;
+use super::greeting::{self, discovered, initialised};
+use super::inflight::{Asked, Busy, Expected};
+use super::inspect::{inspected, inspected_beside, inspected_params};
 use super::listing::filtered;
-use super::message::is_variant;
+use super::phase::Stage;
 use super::replies::{self, DENIED, INVALID_REQUEST, METHOD_NOT_FOUND};
 use super::session::Session;
+use super::told::notification;
 use super::{Id, Message, Refused, Shape, undecided};
-
-/// The revisions of the protocol that this door understands.
-const REVISIONS: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"];
 
 /// Passes on what the server says until it stops.
 pub(super) async fn run<R: AsyncRead + Unpin>(session: Arc<Session>, output: R) {
@@ -83,15 +84,16 @@ async fn unreadable(session: &Session, id: &Id, why: &'static str) -> Result<(),
     let Some(entry) = session.asked.answer(id) else { return Ok(()) };
     let reason = Reason::new(Code::ResultWithheld, why);
     let sent = session.to_client.send(replies::withheld(&entry.asked, id, entry.released.as_ref(), &reason)).await;
-    if entry.asked == Asked::Initialize {
-        session.phase.answer(false);
+    session.greeted(&entry.asked, false);
+    if entry.asked == Asked::Listen {
+        session.stop_listening(id, Outcome::Error).await;
     }
     session.report(entry.released, Outcome::Ok, None).await;
     sent
 }
 
 /// An answer to the client, or to the door itself. Any other answers nothing.
-async fn answer(session: &Session, message: Message, id: Id, digest: Digest) -> Result<(), Gone> {
+async fn answer(session: &Arc<Session>, message: Message, id: Id, digest: Digest) -> Result<(), Gone> {
     if session.own.is_own(&id) {
         session.own.deliver(&id, message);
         return Ok(());
@@ -102,101 +104,127 @@ async fn answer(session: &Session, message: Message, id: Id, digest: Digest) -> 
     };
     let outcome = outcome(&message);
     let (bytes, accepted) = match treated(session, &entry.asked, message).await {
-        Ok(message) => (message.bytes, outcome == Outcome::Ok),
-        Err(reason) => {
+        Ok(message) => {
+            let accepted = outcome == Outcome::Ok && (entry.asked != Asked::Discover || greeting::is_stateless(&message));
+            (message.bytes, accepted)
+        }
+        Err(Unfit::Withheld(reason)) => {
             session.counters.withheld();
             (replies::withheld(&entry.asked, &id, entry.released.as_ref(), &reason), false)
         }
+        Err(Unfit::MayNotAsk(action, ruling)) => (replies::may_not_ask(&entry.asked, &id, action, &ruling), false),
     };
     let sent = session.to_client.send(bytes).await;
-    if entry.asked == Asked::Initialize {
-        // Only now, so that nothing that waited for this is answered before it.
-        session.phase.answer(accepted);
+    // Only now, so that nothing that waited for this is answered before it.
+    session.greeted(&entry.asked, accepted);
+    if entry.asked == Asked::Discover && accepted && session.phase.stage() == Stage::Stateless {
+        session.look_ahead();
+    }
+    if entry.asked == Asked::Listen {
+        session.stop_listening(&id, outcome).await;
     }
     session.report(entry.released, outcome, Some(digest)).await;
     sent
 }
 
 /// The answer as it may be handed over.
-async fn treated(session: &Session, asked: &Asked, message: Message) -> Result<Message, Reason> {
+async fn treated(session: &Session, asked: &Asked, message: Message) -> Result<Message, Unfit> {
     let gate = &*session.gate;
     let message = inspected_beside(gate, message).await?;
     let Some(result) = message.json.get("result") else {
-        return inspected(gate, message, "error").await;
+        return Ok(inspected(gate, message, "error").await?);
     };
     match asked {
-        Asked::Plain => inspected(gate, message, "result").await,
-        Asked::Initialize => initialised(session, message).await,
-        Asked::List(kind) => {
-            session.cursors.learn_cursor(result);
-            match filtered(session, *kind, result).await? {
-                None => Ok(message),
-                Some(result) => Ok(message.with("result", result)),
-            }
+        Asked::Initialize => return Ok(initialised(session, message).await?),
+        Asked::Discover => {
+            asking::kind(asked, result)?;
+            return Ok(asking::kept_private(discovered(session, message).await?));
         }
-        Asked::Task(TaskMethod::List) => {
+        _ => {}
+    }
+    if session.phase.stage().era() == Some(Era::Stateless) {
+        return treated_stateless(session, asked, message).await;
+    }
+    match asked {
+        Asked::List(kind) => listed(session, *kind, message).await,
+        Asked::Task { method: TaskMethod::List, .. } => {
             session.cursors.learn_cursor(result);
             let known = session.tasks.only_known(result);
             let message = match known {
                 None => message,
                 Some(result) => message.with("result", result),
             };
-            inspected(gate, message, "result").await
+            Ok(inspected(gate, message, "result").await?)
         }
-        Asked::Decided { task, .. } => {
-            if *task {
+        Asked::Decided { expects, .. } => {
+            if asking::is_of_the_other_era(result) {
+                let why = "the server's answer is of another era of the protocol";
+                return Err(Reason::new(Code::ResultWithheld, why).into());
+            }
+            if *expects == Expected::Task {
                 session.tasks.learn_task(result);
             }
-            inspected(gate, message, "result").await
+            Ok(inspected(gate, message, "result").await?)
         }
-        Asked::Task(_) => inspected(gate, message, "result").await,
+        _ => Ok(inspected(gate, message, "result").await?),
     }
 }
 
-/// The handshake: instructions pass only as they are pinned.
-async fn initialised(session: &Session, message: Message) -> Result<Message, Reason> {
-    let not_one = |why| Reason::new(Code::ResultWithheld, why);
-    let result = message.json.get("result").and_then(Json::as_object);
-    let mut result = result.ok_or_else(|| not_one("the server's answer is not an object"))?.clone();
-    if result.iter().any(|(key, _)| ["instructions", "capabilities"].iter().any(|name| is_variant(key, name))) {
-        return Err(not_one("the server's answer has a member in another spelling"));
-    }
-    if !result.get("protocolVersion").and_then(Json::as_str).is_some_and(|revision| REVISIONS.contains(&revision)) {
-        return Err(not_one("the server speaks a revision of the protocol that this gate does not know"));
-    }
-    session.catalog.declare(result.get("capabilities"));
-    let instructions = result.remove("instructions");
-    let shown = match &instructions {
-        None => true,
-        Some(instructions) => are_shown(session, instructions.clone()).await,
+async fn treated_stateless(session: &Session, asked: &Asked, message: Message) -> Result<Message, Unfit> {
+    let result = message.json.get("result").unwrap_or(&Json::Null);
+    let message = match (asking::kind(asked, result)?, asked) {
+        (Kind::Complete, Asked::List(kind)) => listed(session, *kind, message).await?,
+        (Kind::InputRequired, Asked::Decided { expects: Expected::Stateless { target, .. }, .. }) => {
+            asking::asks(session, *target, message).await?
+        }
+        (kind, _) => {
+            let message = inspected(&*session.gate, message, "result").await?;
+            if let Asked::Task { target: Some(target), .. } = asked {
+                asking::task_asks(session, *target, &message, "result").await?;
+            }
+            if let (Kind::Task, Some(result)) = (kind, message.json.get("result")) {
+                session.tasks.learn_created_task(result);
+            }
+            message
+        }
     };
-    let sanitised = inspect(&*session.gate, &Json::Object(result.clone())).await.unwrap_or(None);
-    if shown && sanitised.is_none() {
-        return Ok(message);
-    }
-    let mut result = match sanitised {
-        Some(Json::Object(sanitised)) => sanitised,
-        _ => result,
-    };
-    if let Some(instructions) = instructions.filter(|_| shown) {
-        result.set("instructions", instructions);
-    }
-    Ok(message.with("result", result))
+    Ok(asking::kept_private(message))
 }
 
-async fn are_shown(session: &Session, instructions: Json) -> bool {
-    let offers = vec![Offer { kind: OfferKind::Instructions, definition: instructions }];
-    let standing = session.gate.standing(session.server.clone(), offers).await;
-    let shown = standing.as_deref() == Ok(&[Standing::Shown]);
-    if !shown {
-        tracing::warn!("the server's instructions are not pinned as they are, and were taken out");
+async fn listed(session: &Session, kind: OfferKind, message: Message) -> Result<Message, Unfit> {
+    let Some(result) = message.json.get("result") else { return Ok(message) };
+    session.cursors.learn_cursor(result);
+    match filtered(session, kind, result).await? {
+        None => Ok(message),
+        Some(result) => Ok(message.with("result", result)),
     }
-    shown
 }
 
-/// A question of the server. Its ids are its own; they are never looked up among the client's.
+impl Session {
+    /// The server answered, in the client's eyes, what fixes the era.
+    fn greeted(&self, asked: &Asked, accepted: bool) {
+        match asked {
+            Asked::Initialize => self.phase.answer(accepted),
+            Asked::Discover => self.phase.probed(accepted),
+            _ => {}
+        }
+    }
+
+    /// Looks at the lists in the background, so that the first call need not wait for them.
+    pub(super) fn look_ahead(self: &Arc<Self>) {
+        let session = self.clone();
+        tokio::spawn(async move {
+            session.refresh(OfferKind::Tool).await;
+            session.refresh(OfferKind::Prompt).await;
+        });
+    }
+}
+
+/// A question of the server. Its ids are its own; they are never looked up among the client's. In the stateless
+/// era a server asks in its answers alone.
 async fn request(session: &Arc<Session>, message: Message, id: Id, method: &str, turns: &mut Turns) {
-    let Some(known) = actions::from_server(method) else {
+    let known = actions::from_server(method).filter(|_| session.phase.stage().era() != Some(Era::Stateless));
+    let Some(known) = known else {
         session.counters.unknown_requests();
         return session.refuse_back(&id, METHOD_NOT_FOUND, "this gate passes only methods that it knows").await;
     };
@@ -210,21 +238,23 @@ async fn request(session: &Arc<Session>, message: Message, id: Id, method: &str,
                 }
             };
             let original = Digest::of(&message.bytes);
-            let call = actions::read(action, &message.json, &session.server, session.session.as_ref(), original);
+            let call = actions::read(action, &message.json, session.reader(Era::Handshake), original);
             let task = message.params().is_some_and(|params| params.contains("task"));
-            let asked = Asked::Decided { action, task };
+            let asked = Asked::Decided { action, expects: Expected::task(task) };
             let Some(serial) = session.enter_back(&id, session.asked_back.begin(&id, asked.clone(), None)).await else {
                 return;
             };
             let Some(room) = session.room_back.take(message.bytes.len()).await else { return };
-            let question = Question { id, serial, asked, action, bytes: message.bytes, call, room };
+            let question = Question { id, serial, asked, action, bytes: message.bytes, call, answers: None, room };
             tokio::spawn(decided::from_server(session.clone(), question, turns.next()));
         }
         Method::Task(task) if task != TaskMethod::List && !session.tasks_back.knows_task(message.params()) => {
             session.refuse_back(&id, DENIED, "no question of this server made this task").await;
         }
-        Method::Task(task) => session.pass_back(message, &id, Asked::Task(task)).await,
-        Method::Plain | Method::Initialize | Method::List(_) => session.pass_back(message, &id, Asked::Plain).await,
+        Method::Task(method) => session.pass_back(message, &id, Asked::Task { method, target: None }).await,
+        Method::Plain | Method::Initialize | Method::Discover | Method::Listen | Method::List(_) => {
+            session.pass_back(message, &id, Asked::Plain).await;
+        }
     }
 }
 
@@ -263,41 +293,5 @@ impl Session {
 
     async fn refuse_back(&self, id: &Id, code: i64, why: &str) {
         let _ = self.to_server.send(replies::error(Some(id), code, why)).await;
-    }
-}
-
-async fn notification(session: &Session, message: Message, method: &str) -> Result<(), Gone> {
-    if !TOLD_BY_SERVER.contains(&method) {
-        session.counters.unknown_notifications();
-        return Ok(());
-    }
-    if undecided::from_server(&message).is_err() {
-        session.counters.withheld();
-        return Ok(());
-    }
-    match method {
-        "notifications/progress" => {
-            if let Some(token) = message.params().and_then(|params| params.get("progressToken")) {
-                session.asked.progressed(token);
-            }
-        }
-        "notifications/tools/list_changed" => session.catalog.expire(OfferKind::Tool),
-        "notifications/prompts/list_changed" => session.catalog.expire(OfferKind::Prompt),
-        "notifications/cancelled" => match cancelled_id(&message).map(|id| session.asked_back.cancel(&id)) {
-            Some(Cancelled::Sent(entry)) => session.report(entry.released, Outcome::Timeout, None).await,
-            Some(Cancelled::Dropped) => return Ok(()),
-            Some(Cancelled::Nothing) | None => {
-                session.counters.stray_answers();
-                return Ok(());
-            }
-        },
-        _ => {}
-    }
-    match inspected_params(&*session.gate, message).await {
-        Ok(message) => session.to_client.send(message.bytes).await,
-        Err(_) => {
-            session.counters.withheld();
-            Ok(())
-        }
     }
 }

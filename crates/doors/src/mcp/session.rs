@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use callgate_core::{Outcome, ServerName, SessionId};
 use callgate_text::Digest;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::Operations;
 use crate::outbox::{Gone, Outbox};
@@ -14,7 +14,12 @@ use super::catalog::Catalog;
 use super::completions::Completions;
 use super::handles::Handles;
 use super::inflight::{Asked, Busy, Entry, InFlight, Released};
+use super::era::FirstEnvelope;
 use super::own::Own;
+use super::phase::Phase;
+use super::questions::Questions;
+use super::subscriptions::Subscriptions;
+use super::undecided::Wording;
 use super::{Id, Limits, Message, replies};
 
 pub(super) struct Session {
@@ -39,6 +44,14 @@ pub(super) struct Session {
     pub(super) completions: Completions,
     pub(super) counters: Counters,
     pub(super) phase: Phase,
+    /// How the door itself asks a server of the stateless era.
+    pub(super) envelope: FirstEnvelope,
+    /// What the client says of itself in messages that are not decided.
+    pub(super) wording: Wording,
+    /// What the server asked in its answers.
+    pub(super) questions: Questions,
+    /// What the client listens to.
+    pub(super) subscriptions: Subscriptions,
     /// Room for requests of the client, and of the server, that wait for a decision.
     pub(super) room: Room,
     pub(super) room_back: Room,
@@ -81,54 +94,10 @@ impl Session {
     pub(super) async fn give_up(&self, id: &Id, entry: Entry, why: &str) {
         let answer = replies::unanswered(&entry.asked, id, entry.released.as_ref(), why);
         let _ = self.to_client.send(answer).await;
+        if entry.asked == Asked::Listen {
+            self.stop_listening(id, Outcome::Timeout).await;
+        }
         self.report(entry.released, Outcome::Timeout, None).await;
-    }
-}
-
-/// How far the handshake has come.
-#[derive(Debug)]
-pub(super) struct Phase(watch::Sender<Stage>);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
-    New,
-    /// The client asked, and the server did not answer yet.
-    Asked,
-    Ready,
-}
-
-impl Phase {
-    pub(super) fn new() -> Self {
-        Self(watch::Sender::new(Stage::New))
-    }
-
-    pub(super) fn stage(&self) -> Stage {
-        *self.0.borrow()
-    }
-
-    /// The client asks to initialise; `false` if it did before.
-    pub(super) fn ask(&self) -> bool {
-        self.0.send_if_modified(|stage| {
-            let new = *stage == Stage::New;
-            if new {
-                *stage = Stage::Asked;
-            }
-            new
-        })
-    }
-
-    /// The server answered; it may be asked again if it refused.
-    pub(super) fn answer(&self, accepted: bool) {
-        self.0.send_replace(if accepted { Stage::Ready } else { Stage::New });
-    }
-
-    /// Resolves when no answer is awaited.
-    pub(super) async fn settled(&self) {
-        let _ = self.0.subscribe().wait_for(|stage| *stage != Stage::Asked).await;
-    }
-
-    pub(super) fn is_ready(&self) -> bool {
-        self.stage() == Stage::Ready
     }
 }
 

@@ -5,9 +5,14 @@
 //! past every policy. Members that nobody knows refuse the message; keys of `_meta` that nobody knows are taken
 //! out of it, since well-meaning clients put their own there.
 
-use callgate_text::{Json, Object};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use callgate_text::{Digest, Json, Object};
 
 use super::Message;
+use super::era::{CAPABILITIES, CLIENT, Envelope, Era, LEVELS, LOG_LEVEL, VERSION};
+use super::subscriptions::Filter;
 
 /// The longest undecided message; a handshake may tell more.
 const LONGEST: usize = 16 << 10;
@@ -15,8 +20,27 @@ const LONGEST_HANDSHAKE: usize = 64 << 10;
 /// The longest token, cursor or handle.
 const LONGEST_TOKEN: usize = 4 << 10;
 
-/// The levels of `logging/setLevel` (RFC 5424).
-const LEVELS: [&str; 8] = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
+/// What a client may word freely in the undecided messages of a session: its name and what it can do, which the
+/// stateless era repeats in every request. Different wordings count together as much as one handshake may tell.
+#[derive(Debug, Default)]
+pub(super) struct Wording(Mutex<(BTreeSet<Digest>, usize)>);
+
+impl Wording {
+    /// Whether this may be said, as it was said before or there is room for it.
+    fn admits(&self, (digest, length): (Digest, usize)) -> bool {
+        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.0.contains(&digest) {
+            return true;
+        }
+        let told = said.1.saturating_add(length);
+        let fits = told <= LONGEST_HANDSHAKE;
+        if fits {
+            said.1 = told;
+            said.0.insert(digest);
+        }
+        fits
+    }
+}
 
 /// The members of `params` besides `_meta` of what a client says undecided.
 const fn members(method: &str) -> &'static [&'static str] {
@@ -27,6 +51,8 @@ const fn members(method: &str) -> &'static [&'static str] {
             &["cursor"]
         }
         b"tasks/get" | b"tasks/result" | b"tasks/cancel" => &["taskId"],
+        b"tasks/update" => &["taskId", "inputResponses"],
+        b"subscriptions/listen" => &["notifications"],
         b"notifications/cancelled" => &["requestId", "reason"],
         b"notifications/progress" => &["progressToken", "progress", "total", "message"],
         b"notifications/tasks/status" => {
@@ -40,8 +66,20 @@ const fn members(method: &str) -> &'static [&'static str] {
 ///
 /// # Errors
 /// What it carries that its method does not.
-pub(super) fn from_client(message: Message, method: &str) -> Result<Message, &'static str> {
-    let longest = if method == "initialize" { LONGEST_HANDSHAKE } else { LONGEST };
+pub(super) fn from_client(
+    message: Message,
+    method: &str,
+    era: Era,
+    wording: &Wording,
+) -> Result<Message, &'static str> {
+    let longest = match method {
+        "initialize" => LONGEST_HANDSHAKE,
+        // Its answers were held against the questions, which were decided.
+        "tasks/update" => usize::MAX,
+        // It names resources, which are decided one by one.
+        "subscriptions/listen" => usize::MAX,
+        _ => LONGEST,
+    };
     if message.bytes.len() > longest {
         return Err("it is too long for a message that is not decided");
     }
@@ -60,7 +98,13 @@ pub(super) fn from_client(message: Message, method: &str) -> Result<Message, &'s
     }
     let kept = match params.get("_meta") {
         None => return Ok(message),
-        Some(Json::Object(meta)) => kept_meta(meta)?,
+        Some(Json::Object(meta)) => {
+            let envelope = if era == Era::Stateless { Envelope::of(Some(params)).ok() } else { None };
+            if envelope.as_ref().is_some_and(|envelope| !wording.admits(envelope.wording())) {
+                return Err("the client says too many different things about itself");
+            }
+            kept_meta(meta, envelope.is_some())?
+        }
         Some(_) => return Err("`_meta` is not an object"),
     };
     let Some(kept) = kept else { return Ok(message) };
@@ -90,6 +134,7 @@ fn is_fit(key: &str, value: &Json) -> bool {
         "progressToken" | "requestId" => is_token(value),
         "progress" | "total" => matches!(value, Json::Number(_)),
         "reason" | "message" => matches!(value, Json::String(_)),
+        "notifications" => Filter::of(value).is_some(),
         _ => true,
     }
 }
@@ -103,7 +148,9 @@ fn is_token(value: &Json) -> bool {
 }
 
 /// `_meta` with nothing in it but what the protocol itself puts there; `None` if it is so already.
-fn kept_meta(meta: &Object) -> Result<Option<Object>, &'static str> {
+///
+/// What a request of the stateless era says about itself stays if it was `read` as such.
+fn kept_meta(meta: &Object, read: bool) -> Result<Option<Object>, &'static str> {
     if meta.get("progressToken").is_some_and(|token| !is_token(token)) {
         return Err("the progress token is neither a string nor a number");
     }
@@ -112,6 +159,7 @@ fn kept_meta(meta: &Object) -> Result<Option<Object>, &'static str> {
         "io.modelcontextprotocol/related-task" => {
             value.as_object().is_some_and(|task| task.len() == 1 && task.get("taskId").is_some_and(is_token))
         }
+        VERSION | CLIENT | CAPABILITIES | LOG_LEVEL => read,
         // W3C Trace Context: fixed in form, so that it holds an id and no message.
         "traceparent" => value.as_str().is_some_and(is_traceparent),
         _ => false,

@@ -136,8 +136,8 @@ async fn questions_of_the_server_are_decided_and_answered_once() {
         arguments,
         [
             "srv.roots/list {}",
-            r#"srv.elicitation/create {"message":"Name?","params":{"message":"Name?","requestedSchema":{}}}"#,
-            r#"srv.sampling/createMessage {"params":{"maxTokens":5,"messages":[]}}"#,
+            r#"srv.elicitation/create {"message":"Name?","requestedSchema":{}}"#,
+            r#"srv.sampling/createMessage {"maxTokens":5,"messages":[]}"#,
         ]
     );
 }

@@ -19,7 +19,7 @@ async fn a_server_that_dies_leaves_no_question_open() {
     let answer = client.hear_json().await;
     assert!(text(&answer, &["result", "content", "0", "text"]).contains("the server srv ended"), "{answer:?}");
     let answer = client.hear_json().await;
-    assert_eq!(at(&answer, &["error", "code"]).as_i64(), Some(-32000));
+    assert_eq!(at(&answer, &["error", "code"]).as_i64(), Some(-32603));
     assert_eq!(client.try_hear().await, None);
     let gate = rig.gate.clone();
     let ended = rig.ended().await;

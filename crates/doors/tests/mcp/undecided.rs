@@ -95,7 +95,7 @@ async fn the_server_hides_nothing_beside_what_is_inspected() {
         server.say(line).await;
     }
     server.say(r#"{"jsonrpc":"2.0","id":1,"method":"ping","beside":"unfit"}"#).await;
-    assert_eq!(at(&server.hear_json().await, &["error", "code"]).as_i64(), Some(-32050));
+    assert_eq!(at(&server.hear_json().await, &["error", "code"]).as_i64(), Some(-33050));
     server
         .passes(client, r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"x"}}"#)
         .await;

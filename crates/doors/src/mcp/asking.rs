@@ -59,7 +59,9 @@ pub(super) fn kind(asked: &Asked, result: &Json) -> Result<Kind, Reason> {
     let of_task = matches!(asked, Asked::Task { .. });
     match (result.get("resultType").map(Json::as_str), asked) {
         (None | Some(Some("complete")), _) if !asks || of_task => Ok(Kind::Complete),
-        (Some(Some("input_required")), Asked::Decided { action, .. }) if action.takes_input() => Ok(Kind::InputRequired),
+        (Some(Some("input_required")), Asked::Decided { action, .. }) if action.takes_input() => {
+            Ok(Kind::InputRequired)
+        }
         (
             Some(Some("task")),
             Asked::Decided { action: Action::Call, expects: Expected::Stateless { task: true, .. } },

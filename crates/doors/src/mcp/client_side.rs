@@ -160,7 +160,8 @@ async fn request(
             let requested = message.params().and_then(|params| params.get("protocolVersion")).and_then(Json::as_str);
             return session.unsupported(&id, &STATELESS, requested.unwrap_or_default()).await;
         }
-        return refuse(METHOD_NOT_FOUND, "this gate passes only methods that it knows, in the era of the session").await;
+        return refuse(METHOD_NOT_FOUND, "this gate passes only methods that it knows, in the era of the session")
+            .await;
     };
     let envelope = match era {
         Era::Stateless => match Envelope::of(message.params()) {
@@ -217,12 +218,10 @@ async fn request(
         Asked::List(_) | Asked::Task { .. } if !session.cursors.knows_cursor(message.params()) => {
             return refuse(INVALID_PARAMS, "the server gave no such cursor in this session").await;
         }
-        Asked::Task { method: TaskMethod::Update, target: Some(target) } => {
-            match session.fit(*target, message) {
-                Ok((fitted, fit)) => (message, answers) = (fitted, Some(fit)),
-                Err(why) => return refuse(INVALID_PARAMS, why).await,
-            }
-        }
+        Asked::Task { method: TaskMethod::Update, target: Some(target) } => match session.fit(*target, message) {
+            Ok((fitted, fit)) => (message, answers) = (fitted, Some(fit)),
+            Err(why) => return refuse(INVALID_PARAMS, why).await,
+        },
         Asked::Initialize if !session.phase.ask() => {
             return refuse(INVALID_REQUEST, "the session was initialised before").await;
         }

@@ -111,7 +111,8 @@ pub(super) async fn from_server(session: Arc<Session>, question: Question, mut t
         return turn.come().await;
     };
     turn.come().await;
-    let sent = session.asked_back.release(&id, serial, Some(released.clone())) && session.to_client.send(bytes).await.is_ok();
+    let sent =
+        session.asked_back.release(&id, serial, Some(released.clone())) && session.to_client.send(bytes).await.is_ok();
     if !sent {
         session.report(Some(released), Outcome::NotRun, None).await;
     }

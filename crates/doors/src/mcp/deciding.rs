@@ -33,7 +33,12 @@ impl Asking {
 }
 
 /// Reads a decided request. What answers no question of the server is taken out of it before.
-pub(super) fn read(session: &Session, action: Action, message: Message, envelope: Option<&Envelope>) -> (Asked, Asking) {
+pub(super) fn read(
+    session: &Session,
+    action: Action,
+    message: Message,
+    envelope: Option<&Envelope>,
+) -> (Asked, Asking) {
     let (mut message, mut answers) = (message, None);
     let (era, expects) = match envelope {
         None => {

@@ -34,8 +34,7 @@ pub(super) const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 pub(super) const TASKS: &str = "io.modelcontextprotocol/tasks";
 
 /// The levels of a log (RFC 5424).
-pub(super) const LEVELS: [&str; 8] =
-    ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
+pub(super) const LEVELS: [&str; 8] = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
 
 /// The longest revision that is repeated in an answer.
 const LONGEST_REVISION: usize = 64;

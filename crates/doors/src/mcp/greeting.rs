@@ -8,6 +8,7 @@ use super::Message;
 use super::era::{HANDSHAKE, STATELESS};
 use super::inspect::inspect;
 use super::message::is_variant;
+use super::phase::Stage;
 use super::session::Session;
 
 /// The handshake: instructions pass only as they are pinned.
@@ -40,7 +41,10 @@ pub(super) async fn discovered(session: &Session, message: Message) -> Result<Me
     if changed {
         result.set("supportedVersions", Json::Array(known));
     }
-    session.catalog.declare(result.get("capabilities"));
+    // Asked again, a server tells nothing new: it says when its lists change.
+    if session.phase.stage() != Stage::Stateless {
+        session.catalog.declare(result.get("capabilities"));
+    }
     shown(session, message, result, changed).await
 }
 

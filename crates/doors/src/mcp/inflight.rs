@@ -245,7 +245,9 @@ impl InFlight {
         let now = Instant::now();
         let is_overdue = |entry: &Entry| {
             let silent = now.duration_since(entry.alive) >= limit;
-            entry.stage == Stage::Sent && !entry.stays && (silent || now.duration_since(entry.sent) >= limit * MOST_EXTENSIONS)
+            entry.stage == Stage::Sent
+                && !entry.stays
+                && (silent || now.duration_since(entry.sent) >= limit * MOST_EXTENSIONS)
         };
         let overdue = table.entries.iter().filter(|(_, entry)| is_overdue(entry));
         let ids: Vec<Id> = overdue.map(|(id, _)| id.clone()).collect();

@@ -218,7 +218,10 @@ pub(super) fn is_variant(key: &str, member: &str) -> bool {
     if key.is_ascii() {
         return key.eq_ignore_ascii_case(member);
     }
-    key.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).eq(member.chars().flat_map(char::to_lowercase))
+    key.chars()
+        .flat_map(char::to_uppercase)
+        .flat_map(char::to_lowercase)
+        .eq(member.chars().flat_map(char::to_lowercase))
 }
 
 /// Literals of the top level, for what a parsed value no longer tells.

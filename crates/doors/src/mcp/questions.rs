@@ -90,7 +90,8 @@ impl Questions {
         if let Some(at) = rounds.iter().position(|round| round.target == target && round.state == state)
             && let Some(before) = rounds.remove(at)
         {
-            let stays = |name: &str, permit: &Option<Released>| asked.get(name).is_some_and(|now| now.released == *permit);
+            let stays =
+                |name: &str, permit: &Option<Released>| asked.get(name).is_some_and(|now| now.released == *permit);
             let gone = before.asked.into_iter().filter(|(name, question)| !stays(name, &question.released));
             forgotten.extend(gone.filter_map(|(_, question)| question.released));
         }

@@ -105,7 +105,8 @@ async fn answer(session: &Arc<Session>, message: Message, id: Id, digest: Digest
     let outcome = outcome(&message);
     let (bytes, accepted) = match treated(session, &entry.asked, message).await {
         Ok(message) => {
-            let accepted = outcome == Outcome::Ok && (entry.asked != Asked::Discover || greeting::is_stateless(&message));
+            let accepted =
+                outcome == Outcome::Ok && (entry.asked != Asked::Discover || greeting::is_stateless(&message));
             (message.bytes, accepted)
         }
         Err(Unfit::Withheld(reason)) => {

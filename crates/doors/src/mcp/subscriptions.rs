@@ -80,7 +80,8 @@ fn names(value: &Json) -> Option<Vec<String>> {
 
 /// Whether a resource is the one that was asked for, or lies in it.
 fn is_part(uri: &str, asked: &str) -> bool {
-    uri.strip_prefix(asked).is_some_and(|rest| rest.is_empty() || asked.ends_with('/') || rest.starts_with(['/', '?', '#']))
+    uri.strip_prefix(asked)
+        .is_some_and(|rest| rest.is_empty() || asked.ends_with('/') || rest.starts_with(['/', '?', '#']))
 }
 
 #[derive(Debug)]

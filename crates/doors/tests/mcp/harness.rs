@@ -27,11 +27,19 @@ pub(crate) struct FakeGate {
     pub(crate) decisions: Semaphore,
     pub(crate) observe: bool,
     pub(crate) gone: bool,
+    /// More that is forbidden: tools, and resources.
+    pub(crate) forbidden: Mutex<Vec<String>>,
 }
 
 impl Default for FakeGate {
     fn default() -> Self {
-        Self { events: Mutex::default(), decisions: Semaphore::new(100_000), observe: true, gone: false }
+        Self {
+            events: Mutex::default(),
+            decisions: Semaphore::new(100_000),
+            observe: true,
+            gone: false,
+            forbidden: Mutex::default(),
+        }
     }
 }
 
@@ -56,6 +64,18 @@ impl FakeGate {
         self.events().into_iter().filter_map(completed).collect()
     }
 
+    /// From now on this tool, or every action on this resource, is forbidden.
+    pub(crate) fn forbid(&self, what: &str) {
+        self.forbidden.lock().unwrap().push(what.to_owned());
+    }
+
+    fn forbids(&self, request: &Request) -> bool {
+        let uri = request.arguments.as_ref().and_then(|arguments| arguments.get("uri")).and_then(Json::as_str);
+        let forbidden = self.forbidden.lock().unwrap();
+        request.tool.as_str().contains("forbidden")
+            || forbidden.iter().any(|one| one == request.tool.as_str() || Some(one.as_str()) == uri)
+    }
+
     fn note(&self, event: Event) -> usize {
         let mut events = self.events.lock().unwrap();
         events.push(event);
@@ -77,7 +97,7 @@ impl Operations for FakeGate {
             let (allowed, code, number) = match request {
                 Err(fault) => (false, Code::InvalidArguments, self.note(Event::Faulty(fault.to_string()))),
                 Ok(request) => {
-                    let allowed = !request.tool.as_str().contains("forbidden");
+                    let allowed = !self.forbids(&request);
                     (allowed, Code::NotPermitted, self.note(Event::Decided(request)))
                 }
             };
@@ -189,7 +209,15 @@ pub(crate) struct Rig {
     pub(crate) gate: Arc<FakeGate>,
     pub(crate) stop: Option<oneshot::Sender<()>>,
     pub(crate) relay: JoinHandle<Ended>,
+    /// The id by which the door listens to the server.
+    pub(crate) own_subscription: String,
 }
+
+/// The first message of a session of the older era, and its answer.
+pub(crate) const HELLO: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"0"}}}"#;
+pub(crate) const WELCOME: &str = r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"s","version":"0"}}}"#;
+/// What a server of the stateless era says of itself.
+pub(crate) const DISCOVERED: &str = r#"{"supportedVersions":["2026-07-28"],"capabilities":{"tools":{},"prompts":{}},"ttlMs":0,"cacheScope":"private","resultType":"complete"}"#;
 
 pub(crate) const TOOLS: &str = r#"{"name":"echo","inputSchema":{}}"#;
 
@@ -215,7 +243,14 @@ impl Rig {
             let server = tokio::io::split(server_door);
             relay_over(relay, operations, client, server, stop).await.unwrap()
         });
-        Self { client: End::new(client), server: End::new(server), gate, stop: Some(stop), relay }
+        Self {
+            client: End::new(client),
+            server: End::new(server),
+            gate,
+            stop: Some(stop),
+            relay,
+            own_subscription: String::new(),
+        }
     }
 
     pub(crate) fn new() -> Self {
@@ -231,10 +266,64 @@ impl Rig {
 
     pub(crate) async fn shake_hands(&mut self, tools: &str) {
         let Self { client, server, .. } = self;
-        client.passes(server, r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"0"}}}"#).await;
-        server.passes(client, r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"s","version":"0"}}}"#).await;
+        client.passes(server, HELLO).await;
+        server.passes(client, WELCOME).await;
         client.passes(server, r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).await;
         self.list_tools(tools).await;
+    }
+
+    /// A rig of the stateless era, with a server that offers `tools` and the prompt `p`.
+    pub(crate) async fn stateless(tools: &str) -> Self {
+        let mut rig = Self::with(FakeGate::default(), quick());
+        rig.discover(tools).await;
+        rig
+    }
+
+    pub(crate) async fn discover(&mut self, tools: &str) {
+        let Self { client, server, .. } = self;
+        client.passes(server, &request("0", "server/discover", "")).await;
+        server.passes(client, &format!(r#"{{"jsonrpc":"2.0","id":0,"result":{DISCOVERED}}}"#)).await;
+        self.door_looks(tools).await;
+    }
+
+    /// The door listens, and lists what there is.
+    pub(crate) async fn door_looks(&mut self, tools: &str) {
+        self.door_looks_at(tools, "{}", true).await;
+    }
+
+    /// As [`Rig::door_looks`], for a client with these capabilities.
+    pub(crate) async fn door_looks_at(&mut self, tools: &str, capabilities: &str, prompts: bool) {
+        let listens = self.server.hear_json().await;
+        assert_eq!(text(&listens, &["method"]), "subscriptions/listen");
+        let meta = at(&listens, &["params", "_meta"]);
+        assert_eq!(text(meta, &["io.modelcontextprotocol/protocolVersion"]), "2026-07-28");
+        let can = at(meta, &["io.modelcontextprotocol/clientCapabilities"]).canonical();
+        assert_eq!(String::from_utf8(can).unwrap(), capabilities);
+        self.own_subscription = text(&listens, &["id"]).to_owned();
+        self.list_tools(tools).await;
+        if prompts {
+            let question = self.server.hear_json().await;
+            assert_eq!(text(&question, &["method"]), "prompts/list");
+            let id = text(&question, &["id"]);
+            self.server
+                .say(&format!(r#"{{"jsonrpc":"2.0","id":"{id}","result":{{"prompts":[{{"name":"p"}}]}}}}"#))
+                .await;
+        }
+    }
+
+    /// Nothing more may arrive at the server: a list that the client asks for is the next thing it hears.
+    pub(crate) async fn no_more_at_the_server(&mut self) {
+        let Self { client, server, .. } = self;
+        let ask = request("\"nothing\"", "resources/list", "");
+        client.passes(server, &ask).await;
+        server.passes(client, r#"{"jsonrpc":"2.0","id":"nothing","result":{"resources":[]}}"#).await;
+    }
+
+    /// Nothing more may arrive at the client: what the server logs is the next thing it hears.
+    pub(crate) async fn no_more_at_the_client(&mut self) {
+        let Self { client, server, .. } = self;
+        let log = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"nothing"}}"#;
+        server.passes(client, log).await;
     }
 
     /// Answers the door's own question.
@@ -282,6 +371,14 @@ pub(crate) fn quick() -> Limits {
 
 pub(crate) fn call(id: &str, name: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"{name}","arguments":{{}}}}}}"#)
+}
+
+/// A request of the stateless era; `params` are members besides `_meta`.
+pub(crate) fn request(id: &str, method: &str, params: &str) -> String {
+    let separator = if params.is_empty() { "" } else { "," };
+    format!(
+        r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{{params}{separator}"_meta":{{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{{}}}}}}}}"#
+    )
 }
 
 pub(crate) fn at<'a>(json: &'a Json, path: &[&str]) -> &'a Json {

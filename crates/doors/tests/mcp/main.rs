@@ -7,5 +7,8 @@ mod faults;
 mod harness;
 mod lists;
 mod process;
+mod questions;
+mod stateless;
+mod subscriptions;
 mod transparency;
 mod undecided;

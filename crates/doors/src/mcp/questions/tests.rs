@@ -109,7 +109,9 @@ fn an_answer_is_of_the_kind_that_was_asked_for() {
             assert_eq!(is_answer(other, &Json::Object(object(answer))), kind == other, "{answer} for {other:?}");
         }
     }
-    for wrong in [r#"{}"#, r#"{"action":"yes"}"#, r#"{"action":"accept","content":"x"}"#, r#"{"roots":{}}"#, r#"{"role":"x"}"#] {
+    for wrong in
+        [r#"{}"#, r#"{"action":"yes"}"#, r#"{"action":"accept","content":"x"}"#, r#"{"roots":{}}"#, r#"{"role":"x"}"#]
+    {
         for (kind, _) in right {
             assert!(!is_answer(kind, &Json::Object(object(wrong))), "{wrong} for {kind:?}");
         }

@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::frames::{Frame, Frames};
 
 use super::child::Child;
+use super::era::{CAPABILITIES, CLIENT, HANDSHAKE, STATELESS, VERSION};
 use super::{Id, Limits, Message, Shape, replies};
 
 /// Why a server could not be asked what it offers.
@@ -37,6 +38,8 @@ pub enum PinError {
     Restless,
 }
 
+/// How long a server may take to say that it is of the stateless era; others may not answer at all.
+const PROBE: Duration = Duration::from_secs(3);
 /// How long a server may take to announce what it offers only once it knows the client.
 const SETTLE: Duration = Duration::from_millis(300);
 /// How often a changing list is read.
@@ -63,9 +66,8 @@ where
     W: AsyncWrite + Unpin,
 {
     let frames = Frames::new(reader, limits.from_server);
-    let mut asking = Asking { frames, writer, limits, next: 1, changed: false };
-    let hello = asking.ask("initialize", Some(hello())).await?;
-    asking.tell("notifications/initialized").await?;
+    let mut asking = Asking { frames, writer, limits, next: 1, changed: false, meta: None };
+    let hello = asking.greet().await?;
     let offers = |name: &str| hello.get("capabilities").is_some_and(|capabilities| capabilities.get(name).is_some());
     for _ in 0..ROUNDS {
         asking.changed = false;
@@ -93,16 +95,27 @@ where
 }
 
 fn hello() -> Json {
+    Json::object([
+        ("protocolVersion", Json::from(HANDSHAKE[0])),
+        ("capabilities", capabilities()),
+        ("clientInfo", client()),
+    ])
+}
+
+/// What a request of the stateless era says about itself.
+fn meta() -> Json {
+    Json::object([(VERSION, Json::from(STATELESS[0])), (CLIENT, client()), (CAPABILITIES, capabilities())])
+}
+
+fn capabilities() -> Json {
     let nothing = || Json::Object(Object::default());
     let elicitation = Json::object([("form", nothing()), ("url", nothing())]);
     let roots = Json::object([("listChanged", true)]);
-    let capabilities = Json::object([("roots", roots), ("sampling", nothing()), ("elicitation", elicitation)]);
-    let client = Json::object([("name", "callgate"), ("version", env!("CARGO_PKG_VERSION"))]);
-    Json::object([
-        ("protocolVersion", Json::from("2025-11-25")),
-        ("capabilities", capabilities),
-        ("clientInfo", client),
-    ])
+    Json::object([("roots", roots), ("sampling", nothing()), ("elicitation", elicitation)])
+}
+
+fn client() -> Json {
+    Json::object([("name", "callgate"), ("version", env!("CARGO_PKG_VERSION"))])
 }
 
 /// The client's side of a session with nobody behind it.
@@ -112,9 +125,54 @@ struct Asking<R, W> {
     limits: Limits,
     next: i64,
     changed: bool,
+    /// What each request says about itself, in the stateless era.
+    meta: Option<Json>,
 }
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Asking<R, W> {
+    /// Finds out which era the server is of, as the specification tells clients of both: what does not answer
+    /// `server/discover` as a server of the stateless era gets a handshake. What the server says of itself.
+    async fn greet(&mut self) -> Result<Object, PinError> {
+        let patience = PROBE.min(self.limits.listing);
+        match self.discover(patience).await {
+            Ok(Some(hello)) => return Ok(hello),
+            Ok(None) | Err(PinError::Refused(_) | PinError::Late(_)) => {}
+            Err(error) => return Err(error),
+        }
+        match self.ask("initialize", Some(hello())).await {
+            Ok(hello) => {
+                self.tell("notifications/initialized").await?;
+                Ok(hello)
+            }
+            // It was slow to start, and took the question for what fixes the era.
+            Err(PinError::Refused(method)) => {
+                self.discover(self.limits.listing).await?.ok_or(PinError::Refused(method))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// `None` if the server speaks no revision of the stateless era that is known here.
+    async fn discover(&mut self, patience: Duration) -> Result<Option<Object>, PinError> {
+        self.meta = Some(meta());
+        let answer = self.ask_within("server/discover", None, patience).await;
+        let speaks = |versions: &[Json]| {
+            versions.iter().any(|version| version.as_str().is_some_and(|version| STATELESS.contains(&version)))
+        };
+        let hello = answer.as_ref().ok();
+        let versions = hello.and_then(|hello| hello.get("supportedVersions")).and_then(Json::as_array);
+        if !versions.is_some_and(speaks) {
+            self.meta = None;
+            return answer.map(|_| None);
+        }
+        // A server of this era says that its lists changed only to who listens. One that does not know that has
+        // lists that do not change.
+        let wanted = Json::object([("toolsListChanged", true), ("promptsListChanged", true)]);
+        let (_, request) = self.request("subscriptions/listen", Some(Json::object([("notifications", wanted)])));
+        self.send("subscriptions/listen", request).await?;
+        answer.map(Some)
+    }
+
     async fn list(&mut self, method: &'static str, member: &str) -> Result<Vec<Json>, PinError> {
         let unreadable = |why: &str| PinError::Unreadable(method, why.to_owned());
         let (mut items, mut cursor) = (Vec::new(), None);
@@ -133,13 +191,36 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Asking<R, W> {
     }
 
     async fn ask(&mut self, method: &'static str, params: Option<Json>) -> Result<Object, PinError> {
+        self.ask_within(method, params, self.limits.listing).await
+    }
+
+    /// The bytes of a request, and its id.
+    fn request(&mut self, method: &'static str, params: Option<Json>) -> (i64, Vec<u8>) {
         let id = self.next;
         self.next += 1;
+        let params = match (params, &self.meta) {
+            (params, None) => params,
+            (params, Some(meta)) => {
+                let mut params = params.and_then(|params| params.as_object().cloned()).unwrap_or_default();
+                params.set("_meta", meta.clone());
+                Some(Json::Object(params))
+            }
+        };
         let mut request =
             vec![("jsonrpc", Json::from("2.0")), ("id", Json::integer(id)), ("method", Json::from(method))];
         request.extend(params.map(|params| ("params", params)));
-        self.send(method, Json::object(request).canonical()).await?;
-        let deadline = Instant::now() + self.limits.listing;
+        (id, Json::object(request).canonical())
+    }
+
+    async fn ask_within(
+        &mut self,
+        method: &'static str,
+        params: Option<Json>,
+        patience: Duration,
+    ) -> Result<Object, PinError> {
+        let (id, request) = self.request(method, params);
+        self.send(method, request).await?;
+        let deadline = Instant::now() + patience;
         loop {
             let message = timeout_at(deadline, self.hear(method)).await.map_err(|_| PinError::Late(method))??;
             if !matches!(&message.shape, Shape::Response { id: Some(answered), .. } if *answered == Id::Number(id)) {

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use callgate_doors::mcp::{Cause, Ended, Relay, RelayError, diff, pin, relay};
+use callgate_doors::mcp::{Cause, Ended, Limits, Relay, RelayError, diff, pin, relay};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 
 use crate::harness::*;
@@ -21,7 +21,7 @@ for line in sys.stdin:
             "capabilities": {"tools": {}, "prompts": {}, "resources": {}}, "serverInfo": {"name": "py"}})
     elif method == "tools/list": say(id=id, result={"tools": [{"name": "echo", "inputSchema": {"type": "object"}}]})
     elif method == "prompts/list": say(id=id, result={"prompts": [{"name": "p"}]})
-    elif method == "resources/templates/list": say(id=id, error={"code": -32601, "message": "no"})
+    elif method == "server/discover" or method == "resources/templates/list": say(id=id, error={"code": -32601, "message": "no"})
     elif method == "tools/call":
         name = m["params"]["name"]
         if name == "die": os._exit(3)
@@ -188,4 +188,63 @@ async fn what_a_server_offers_is_pinned_as_given() {
     assert!(diff(&document, &pin(&name, &command(), quick()).await.unwrap()).is_empty());
     let dead = ["python3", "-c", "pass"].map(OsString::from).to_vec();
     assert!(pin(&name, &dead, quick()).await.is_err());
+}
+
+/// Speaks the stateless era, the older one, or both, in different ways.
+const ERAS: &str = r#"
+import sys, json, time
+def say(**m): print(json.dumps({"jsonrpc": "2.0", **m}), flush=True)
+mode, opened, slept = sys.argv[1], None, False
+VERSION = "io.modelcontextprotocol/protocolVersion"
+for line in sys.stdin:
+    m = json.loads(line)
+    method, id, meta = m.get("method"), m.get("id"), m.get("params", {}).get("_meta", {})
+    refuse = lambda code=-32601, **data: say(id=id, error={"code": code, "message": "no", **({"data": data} if data else {})})
+    if id is None: continue
+    if opened is None: opened = "handshake" if method == "initialize" else "stateless"
+    if method == "initialize":
+        # Locked by the probe that came too late, or without a handshake at all.
+        if mode == "stateless" or mode == "slow" and opened == "stateless":
+            refuse(-32022, supported=["2026-07-28"], requested="2025-11-25")
+            continue
+        say(id=id, result={"protocolVersion": "2025-11-25", "instructions": "be nice", "capabilities": {"tools": {}}, "serverInfo": {"name": "py"}})
+        continue
+    if method == "server/discover":
+        if mode == "older": refuse()
+        if mode == "older-says-so": say(id=id, result={"supportedVersions": ["2025-11-25"], "capabilities": {}, "resultType": "complete"})
+        if mode == "other": refuse(-32022, supported=["2099-01-01"], requested="2026-07-28")
+        if mode in ("older", "older-says-so", "silent", "other"):
+            opened = None
+            continue
+        if mode == "slow" and not slept: slept = time.sleep(1.6) or True
+        assert meta[VERSION] == "2026-07-28" and meta["io.modelcontextprotocol/clientCapabilities"]
+        say(id=id, result={"supportedVersions": ["2026-07-28"], "instructions": "be nice", "capabilities": {"tools": {}}, "resultType": "complete"})
+    elif method == "subscriptions/listen":
+        say(method="notifications/subscriptions/acknowledged", params={"_meta": {"io.modelcontextprotocol/subscriptionId": id}, "notifications": {"toolsListChanged": True}})
+    elif method == "tools/list":
+        if (opened == "stateless") != (VERSION in meta): refuse(-32602)
+        else: say(id=id, result={"tools": [{"name": "echo", "inputSchema": {"type": "object"}}], "resultType": "complete"})
+    else: refuse()
+"#;
+
+/// Whatever a server speaks, the pins are the same: those of one era hold in the other.
+#[tokio::test]
+async fn a_server_of_either_era_is_pinned_alike() {
+    let name = "py".parse().unwrap();
+    let limits = Limits { listing: Duration::from_secs(10), ..quick() };
+    for mode in ["stateless", "older", "older-says-so", "silent", "other", "slow", "both"] {
+        let command = ["python3", "-c", ERAS, mode].map(OsString::from).to_vec();
+        // The probe waits for less than a server that is slow to start takes.
+        let limits = if ["silent", "slow"].contains(&mode) {
+            Limits { listing: Duration::from_millis(1200), ..limits }
+        } else {
+            limits
+        };
+        let document = pin(&name, &command, limits).await.unwrap_or_else(|error| panic!("{mode}: {error}"));
+        assert_eq!(
+            String::from_utf8(document.canonical()).unwrap(),
+            r#"{"instructions":"be nice","prompts":[],"server":"py","templates":[],"tools":[{"inputSchema":{"type":"object"},"name":"echo"}]}"#,
+            "{mode}"
+        );
+    }
 }

@@ -219,6 +219,9 @@ async fn request(
             return refuse(INVALID_PARAMS, "the server gave no such cursor in this session").await;
         }
         Asked::Task { method: TaskMethod::Update, target: Some(target) } => match session.fit(*target, message) {
+            Ok((_, fit)) if !fit.unseen.is_empty() => {
+                return refuse(INVALID_PARAMS, "the task asks for nothing").await;
+            }
             Ok((fitted, fit)) => (message, answers) = (fitted, Some(fit)),
             Err(why) => return refuse(INVALID_PARAMS, why).await,
         },

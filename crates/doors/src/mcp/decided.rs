@@ -10,12 +10,12 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use crate::Ruling;
 
 use super::Id;
-use super::actions::{Action, Reader};
+use super::actions::{self, Action, Reader};
 use super::catalog::Seen;
 use super::era::Era;
 use super::inflight::{Asked, Released};
 use super::phase::Stage;
-use super::questions::Answers;
+use super::questions::{self, Answers};
 use super::replies;
 use super::session::Session;
 use super::subscriptions::Filter;
@@ -50,25 +50,49 @@ pub(super) struct Listening {
 /// Decides a request of the client; forwards it in its turn or answers it.
 pub(super) async fn from_client(session: Arc<Session>, question: Question, mut turn: Turn) {
     let Question { id, serial, asked, action, bytes, call, answers, room: _room } = question;
-    let ruling = ruled(&session, action, call).await;
+    let (unseen, ruling) = match unseen(&session, answers.as_ref()).await {
+        Ok(unseen) => (unseen, ruled(&session, action, call).await),
+        Err(ruling) => (Vec::new(), ruling),
+    };
     let Some(released) = released(&ruling) else {
         if session.asked.refuse(&id, serial) {
             let _ = session.to_client.send(replies::denied(&asked, &id, &ruling)).await;
         }
+        session.report_all(unseen, Outcome::NotRun).await;
         return turn.come().await;
     };
     turn.come().await;
     if !session.asked.release(&id, serial, Some(released.clone())) {
+        session.report_all(unseen, Outcome::NotRun).await;
         return session.report(Some(released), Outcome::NotRun, None).await;
     }
     if session.to_server.send(bytes).await.is_ok() {
+        session.report_all(unseen, Outcome::Ok).await;
         return session.answered(answers).await;
     }
+    session.report_all(unseen, Outcome::NotRun).await;
     if let Some(entry) = session.asked.expire(&id, serial) {
         let answer = replies::unanswered(&entry.asked, &id, Some(&released), "the server is gone");
         let _ = session.to_client.send(answer).await;
         session.report(Some(released), Outcome::NotRun, None).await;
     }
+}
+
+/// Decides what is answered without having been asked in this session; the permits of all of it, or why not.
+async fn unseen(session: &Session, answers: Option<&Answers>) -> Result<Vec<Released>, Ruling> {
+    let mut granted = Vec::new();
+    for (kind, answer) in answers.into_iter().flat_map(|answers| &answers.unseen) {
+        let call = actions::read(*kind, &questions::bare(*kind), session.reader(Era::Stateless), *answer);
+        let ruling = session.gate.decide(call).await;
+        match released(&ruling) {
+            Some(released) => granted.push(released),
+            None => {
+                session.report_all(granted, Outcome::NotRun).await;
+                return Err(ruling);
+            }
+        }
+    }
+    Ok(granted)
 }
 
 /// Decides a subscription, resource by resource; forwards it in its turn if all may be subscribed to.

@@ -7,8 +7,11 @@
 //! session, in return for the very same request** (its method, what it names and its arguments):
 //!
 //! - a state passes if the server gave it;
-//! - an answer passes if the server asked, by that name, for something of that kind, and policy let it ask;
-//!   answers to nothing are taken out, as a server is to overlook them anyway.
+//! - an answer passes if the server asked, by that name, for something of that kind, and policy let it ask; answers
+//!   to anything else are taken out, as a server is to overlook them anyway;
+//! - where the server asked nothing in this session (its process may have been started anew meanwhile, and keeps no
+//!   session), an answer passes if policy lets the server ask for such a thing: it is decided as that question, with
+//!   nothing in it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -78,6 +81,8 @@ pub(super) struct Answers {
     state: Option<Digest>,
     /// The questions that it answers, and the digests of the answers.
     given: Vec<(String, Digest)>,
+    /// Answers to questions that were not asked in this session: of which kind, and their digests.
+    pub(super) unseen: Vec<(Action, Digest)>,
 }
 
 impl Questions {
@@ -128,12 +133,23 @@ impl Questions {
         if state.is_some() && mine().next().is_none() {
             return Err("has a state that the server did not give for this request in this session");
         }
-        let mut answers = Answers { target, state, given: Vec::new() };
+        let mut answers = Answers { target, state, given: Vec::new(), unseen: Vec::new() };
         let responses = match params.get("inputResponses") {
             None => return Ok(answers),
             Some(Json::Object(responses)) => responses,
             Some(_) => return Err("must have an object as `inputResponses`"),
         };
+        if mine().next().is_none() {
+            if responses.len() > MOST_QUESTIONS {
+                return Err("has too many answers");
+            }
+            for (_, answer) in responses.iter() {
+                let kind = KINDS.into_iter().find(|kind| is_answer(*kind, answer));
+                let kind = kind.ok_or("has an answer that is of no kind that a server asks for")?;
+                answers.unseen.push((kind, Digest::of(&answer.canonical())));
+            }
+            return Ok(answers);
+        }
         let mut kept = Object::default();
         for (name, answer) in responses.iter() {
             // The latest question of a name is the one that is answered.
@@ -177,6 +193,19 @@ impl Questions {
     fn rounds(&self) -> MutexGuard<'_, VecDeque<Round>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a server asks for.
+const KINDS: [Action; 3] = [Action::Elicit, Action::Sample, Action::ListRoots];
+
+/// The question of this kind with nothing in it, as the older era would ask it.
+pub(super) fn bare(kind: Action) -> Object {
+    let params = match kind {
+        Action::Elicit => Json::object([("message", "")]),
+        Action::Sample => Json::object([("messages", Json::Array(Vec::new())), ("maxTokens", Json::integer(0))]),
+        _ => Json::Object(Object::default()),
+    };
+    [("method".to_owned(), Json::from(kind.method())), ("params".to_owned(), params)].into_iter().collect()
 }
 
 /// Whether this is how a question of that kind is answered.

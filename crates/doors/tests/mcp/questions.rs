@@ -249,11 +249,56 @@ async fn nothing_is_said_that_was_not_asked_for() {
         Digest::of(heard.as_bytes()),
         "what is decided is what runs"
     );
+}
+
+/// The protocol knows no session: an answer may come to a server that was started anew, and to its new door.
+/// Whether the server may be told such a thing is then a matter of policy, as whether it may ask for it.
+#[tokio::test]
+async fn an_answer_to_a_question_of_another_session_is_decided_as_that_question() {
+    let all = retry("2", &format!(r#""inputResponses":{{"a":{NAME},"b":{REPLY},"c":{FOLDERS}}}"#));
     let mut rig = Rig::stateless(TOOLS).await;
+    rig.client.passes(&mut rig.server, &all).await;
+    let decided: Vec<String> = rig
+        .gate
+        .decided()
+        .iter()
+        .map(|call| format!("{} {:?}", call.tool, String::from_utf8(Json::Object(call.arguments.clone().unwrap_or_default()).canonical()).unwrap()))
+        .collect();
+    assert_eq!(
+        decided,
+        [
+            r#"srv.elicitation/create "{\"message\":\"\"}""#,
+            r#"srv.sampling/createMessage "{\"maxTokens\":0,\"messages\":[]}""#,
+            r#"srv.roots/list "{}""#,
+            r#"srv.echo "{\"n\":1}""#,
+        ]
+    );
+    rig.events(7).await;
+    assert_eq!(rig.gate.completed(), [Outcome::Ok; 3]);
+
+    let mut rig = Rig::stateless(TOOLS).await;
+    rig.gate.forbid("srv.sampling/createMessage");
+    rig.client.say(&all).await;
+    let answer = rig.client.hear_json().await;
+    assert_eq!(at(&answer, &["result", "isError"]).as_bool(), Some(true));
+    rig.no_more_at_the_server().await;
+    rig.events(3).await;
+    assert_eq!(rig.gate.completed(), [Outcome::NotRun]);
+    assert_eq!(rig.gate.decided().len(), 2, "the call itself is not decided");
+    // Nor does a call that is denied say anything.
+    let mut rig = Rig::stateless(TOOLS).await;
+    rig.gate.forbid("srv.echo");
     rig.client.say(&retry("2", &format!(r#""inputResponses":{{"a":{NAME}}}"#))).await;
-    let heard = rig.server.hear_json().await;
-    assert!(at(&heard, &["params"]).get("inputResponses").is_none());
-    assert!(rig.gate.decided().pop().unwrap().members.get("inputResponses").is_none());
+    assert_eq!(at(&rig.client.hear_json().await, &["result", "isError"]).as_bool(), Some(true));
+    rig.no_more_at_the_server().await;
+    rig.events(3).await;
+    assert_eq!(rig.gate.completed(), [Outcome::NotRun]);
+    // What is no answer to anything is none.
+    for wrong in [r#""secret""#, "12345", "null", r#"{"action":"secret"}"#, r#"{"secret":"x"}"#] {
+        rig.client.say(&retry("3", &format!(r#""inputResponses":{{"a":{wrong}}}"#))).await;
+        assert_eq!(at(&rig.client.hear_json().await, &["error", "code"]).as_i64(), Some(DENIED), "{wrong}");
+    }
+    rig.no_more_at_the_server().await;
 }
 
 const TASK: &str = r#""taskId":"t-1","status":"working","createdAt":"2026-01-01T00:00:00Z","lastUpdatedAt":"2026-01-01T00:00:00Z","ttlMs":null"#;
@@ -276,6 +321,8 @@ async fn tasked() -> Rig {
 async fn a_task_of_this_session_may_be_looked_at_answered_and_cancelled() {
     let mut rig = tasked().await;
     let Rig { client, server, .. } = &mut rig;
+    client.say(&request("2", "tasks/update", &format!(r#""taskId":"t-1","inputResponses":{{"a":{NAME}}}"#))).await;
+    assert!(client.hear().await.contains("the task asks for nothing"));
     let get = |id: &str| -> String { with_tasks(&request(id, "tasks/get", r#""taskId":"t-1""#)) };
     client.passes(server, &get("2")).await;
     server.passes(client, &result(2, &format!(r#"{{"resultType":"complete",{TASK}}}"#))).await;

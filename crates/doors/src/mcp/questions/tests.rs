@@ -75,9 +75,11 @@ proptest! {
                         Ok(answers) => {
                             prop_assert!(state.is_none() || known.is_some());
                             let kept = params.get("inputResponses").and_then(Json::as_object).cloned().unwrap_or_default();
-                            for (name, _) in kept.iter() {
+                            for (name, _) in kept.iter().filter(|_| known.is_some()) {
                                 prop_assert!(known.is_some_and(|known| known.iter().any(|one| one.to_string() == name)));
                             }
+                            // What was not asked for here is decided, all of it.
+                            prop_assert_eq!(answers.unseen.len(), if known.is_some() { 0 } else { kept.len() });
                             for name in known.into_iter().flatten().filter(|name| names.contains(name)) {
                                 prop_assert!(kept.contains(&name.to_string()));
                             }

@@ -14,7 +14,13 @@ const clock = /\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)?|\d{1,2}:\d\d:\d\d( [AP]
 const plain = (result) => JSON.parse(JSON.stringify(result).replaceAll(clock, '<time>'));
 
 const options = plan.negotiate ? { versionNegotiation: { mode: 'auto' } } : {};
-const client = new Client({ name: 'peer', version: '1' }, options);
+const client = new Client({ name: 'peer', version: '1' }, { ...options, capabilities: { elicitation: {} } });
+// Answers what a server asks for: each property with its own name.
+const elicited = which === 'sdk' ? (await import('@modelcontextprotocol/sdk/types.js')).ElicitRequestSchema : 'elicitation/create';
+client.setRequestHandler(elicited, ({ params }) => {
+  const wanted = Object.keys(params.requestedSchema?.properties ?? {});
+  return { action: 'accept', content: Object.fromEntries(wanted.map((name) => [name, `<${name}>`])) };
+});
 const [command, ...args] = plan.command;
 const transport = new StdioClientTransport({ command, args, stderr: 'inherit' });
 
@@ -47,7 +53,25 @@ const play = {
     const abort = new AbortController();
     setTimeout(() => abort.abort('enough'), 500);
     const cancelled = await call(step, { signal: abort.signal }).then(() => false, () => true);
-    return { cancelled, ping: await client.ping() };
+    return { cancelled };
+  },
+  // What is told, of what is listened to, while something is done that changes more than that.
+  listen: async (step) => {
+    if (!plan.negotiate) throw new Error('the older era does not listen');
+    const told = [];
+    const both = new Promise((resolve) => {
+      for (const method of ['tools/list_changed', 'prompts/list_changed', 'resources/updated']) {
+        client.setNotificationHandler(`notifications/${method}`, ({ params }) => {
+          told.push(`${method} ${params?.uri ?? ''}`);
+          if (told.length === 2) resolve();
+        });
+      }
+    });
+    const subscription = await client.listen({ toolsListChanged: true, resourceSubscriptions: step.uris });
+    await call(step.while);
+    await both;
+    await subscription.close();
+    return { honoured: subscription.honoredFilter, told: told.sort() };
   },
 };
 
@@ -57,6 +81,7 @@ const initialize = plain({
   server: client.getServerVersion(),
   capabilities: client.getServerCapabilities(),
   instructions: client.getInstructions(),
+  era: client.getProtocolEra?.(),
 });
 const steps = [];
 for (const step of plan.steps) {

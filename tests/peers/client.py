@@ -20,6 +20,12 @@ def plain(result):
     return json.loads(text)
 
 
+async def elicit(context, params):
+    """Answers what a server asks for: each property with its own name."""
+    wanted = params.requested_schema.get("properties", {})
+    return types.ElicitResult(action="accept", content={name: f"<{name}>" for name in wanted})
+
+
 async def call(session, step, **options):
     return plain(await session.call_tool(step["name"], step.get("arguments"), **options))
 
@@ -39,12 +45,26 @@ async def progress(session, step):
 async def cancel(session, step):
     with anyio.move_on_after(0.5) as scope:
         await call(session, step)
-    return {"cancelled": scope.cancelled_caught, "ping": plain(await session.send_ping())}
+    return {"cancelled": scope.cancelled_caught}
 
 
 async def complete(session, step):
     reference = types.PromptReference(type="ref/prompt", name=step["prompt"])
     return plain(await session.complete(reference, step["argument"]))
+
+
+async def listen(session, step):
+    """What is told, of what is listened to, while something is done that changes more than that."""
+    told = []
+    uris = step["uris"]
+    async with session.listen(tools_list_changed=True, resource_subscriptions=uris) as events:
+        honoured = plain(events.honored)
+        await session.call_tool(**step["while"])
+        async for event in events:
+            told.append(repr(event))
+            if len(told) == 2:
+                break
+    return {"honoured": honoured, "told": sorted(told)}
 
 
 DO = {
@@ -59,7 +79,7 @@ DO = {
     "unsubscribe": lambda session, step: session.unsubscribe_resource(step["uri"]),
     "log": lambda session, step: session.set_logging_level(step["level"]),
 }
-SPECIAL = {"call": call, "progress": progress, "cancel": cancel, "complete": complete}
+SPECIAL = {"call": call, "progress": progress, "cancel": cancel, "complete": complete, "listen": listen}
 
 
 async def play(session, step):
@@ -77,11 +97,11 @@ async def main():
     server = StdioServerParameters(command=plan["command"][0], args=plan["command"][1:])
     with anyio.fail_after(120):
         if plan.get("negotiate"):
-            async with Client(server) as client:
+            async with Client(server, elicitation_callback=elicit) as client:
                 steps = [await play(client, step) for step in plan["steps"]]
                 print(json.dumps({"initialize": client.protocol_version, "steps": steps}, indent=1))
             return
-        async with stdio_client(server) as streams, ClientSession(*streams) as session:
+        async with stdio_client(server) as streams, ClientSession(*streams, elicitation_callback=elicit) as session:
             initialize = plain(await session.initialize())
             steps = [await play(session, step) for step in plan["steps"]]
             print(json.dumps({"initialize": initialize, "steps": steps}, indent=1))

@@ -210,6 +210,21 @@ const tools = {
   test_streaming_elicitation: [object(), rounds({ user_name: name }, hello)],
   test_trigger_tool_change: [object(), async (_, __, server) => (await server.sendToolListChanged(), says('Changed.'))],
   test_trigger_prompt_change: [object(), async (_, __, server) => (await server.sendPromptListChanged(), says('Changed.'))],
+  test_reconnection: [object(), async () => (await pause(100), says('Still here.'))],
+  test_custom_header: [object({ value: { ...string, 'x-mcp-header': 'Value' } }), ({ value }) => says(value)],
+  // What scenarios of the tasks extension call. This server makes no tasks: all of it is done at once.
+  greet: [object({ name: string }), ({ name }) => says(`Hello, ${name}!`)],
+  slow_compute: [object({ seconds: { type: 'integer' }, label: string }), ({ label }) => says(`Computed ${label}.`)],
+  failing_job: [object(), () => ({ ...says('The job failed.'), isError: true })],
+  protocol_error_job: [
+    object(),
+    () => {
+      throw new ProtocolError(-32603, 'The job cannot be run.');
+    },
+  ],
+  confirm_delete: [object({ filename: string }), ({ filename }) => says(`Deleted ${filename}.`)],
+  multi_input: [object(), () => says('Nothing was asked.')],
+  test_tool_with_task: [object(), () => says('Done.')],
   json_schema_2020_12_tool: [
     {
       $schema: 'https://json-schema.org/draft/2020-12/schema',

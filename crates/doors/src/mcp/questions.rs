@@ -153,7 +153,7 @@ impl Questions {
         let mut kept = Object::default();
         for (name, answer) in responses.iter() {
             // The latest question of a name is the one that is answered.
-            let Some(question) = mine().filter_map(|round| round.asked.get(name)).last() else { continue };
+            let Some(question) = mine().filter_map(|round| round.asked.get(name)).next_back() else { continue };
             if !is_answer(question.kind, answer) {
                 return Err("has an answer that is not of the kind that the server asked for");
             }
@@ -175,7 +175,7 @@ impl Questions {
         let mut reports = Vec::new();
         for (name, digest) in &answers.given {
             let mine = rounds.iter_mut().filter(|round| round.target == answers.target && round.state == answers.state);
-            let question = mine.filter_map(|round| round.asked.get_mut(name)).last();
+            let question = mine.filter_map(|round| round.asked.get_mut(name)).next_back();
             if let Some(released) = question.and_then(|question| question.released.take()) {
                 reports.push((released, Outcome::Ok, *digest));
             }

@@ -1,4 +1,5 @@
-//! A gate in front of an MCP server that speaks over stdio, eras 2024-11-05 to 2025-11-25.
+//! A gate in front of an MCP server that speaks over stdio: with a handshake (2024-11-05 to 2025-11-25), or
+//! stateless (2026-07-28).
 //!
 //! [`relay`] starts the server and passes messages between it and the client. **Bytes pass unchanged
 //! in both directions except where policy acts**; two things alone are done to every message, and
@@ -17,12 +18,19 @@
 //! | `prompts/get`, `resources/read`, `resources/subscribe`, `resources/unsubscribe`, `completion/complete` | the call `<server>.<method>`; a denial is a JSON-RPC error ([`DENIED`]) |
 //! | the server's `sampling/createMessage`, `elicitation/create`, `roots/list` | the call `<server>.<method>`; a denial is a JSON-RPC error to the server |
 //! | the answers to `tools/list`, `prompts/list`, `resources/list`, `resources/templates/list` | what does not stand as `Shown` is taken out |
-//! | `instructions` in the answer to `initialize` | taken out unless they stand as `Shown` |
+//! | `instructions` in the answers to `initialize` and `server/discover` | taken out unless they stand as `Shown` |
+//! | what a server of the stateless era asks for in its answers (`inputRequests`) | the calls `<server>.<method>`; a denial makes the answer an error |
+//! | `inputResponses` and `requestState` of a request made again | part of the call; pass only in return for what the server asked, see `questions` |
+//! | the resources of `subscriptions/listen` | the calls `<server>.resources/subscribe`; a denial is a JSON-RPC error |
+//! | `cacheScope` in an answer | is `private` |
 //! | text in results, errors, notifications and requests of the server | goes through `observe` |
 //! | `tasks/*` | passes for tasks that came from this door's own calls |
-//! | `ping`, `logging/setLevel`, the lists, known notifications | pass undecided, with nothing but what the protocol gives them |
-//! | any other request | is refused with −32601 |
-//! | any other notification, answers to no question | are dropped and counted |
+//! | `ping`, `logging/setLevel`, `server/discover`, the lists, known notifications | pass undecided, with nothing but what the protocol gives them |
+//! | a request of a stateless revision that this door does not know | is refused with −32022 |
+//! | any other request, and what belongs to the other era | is refused with −32601 |
+//! | any other notification, answers to no question, answers of a kind that nobody knows | are dropped and counted, or withheld |
+//!
+//! What the client says first fixes the era of the session (`phase`); what the two eras share is one path.
 //!
 //! A decided request may have no members but those of JSON-RPC, and in `params` only those that the
 //! specification lists for it; `_meta` and `task` are part of the call's digest, the progress token

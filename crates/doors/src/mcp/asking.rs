@@ -131,6 +131,51 @@ pub(super) async fn task_asks(session: &Session, target: Target, message: &Messa
     Ok(())
 }
 
+/// The code of an error that sends the user to an address first (MCP 2025-11-25 alone).
+const ADDRESS_REQUIRED: i64 = -32042;
+
+/// An error that asks, if it may: in the older era a server may refuse a request until the user has been to an
+/// address, which it names in the error. That is an elicitation.
+///
+/// # Errors
+/// [`Unfit`].
+pub(super) async fn error_asks(session: &Session, message: &Message) -> Result<(), Unfit> {
+    let Some(error) = message.json.get("error").and_then(Json::as_object) else { return Ok(()) };
+    if error.iter().any(|(key, _)| ["code", "data"].iter().any(|name| is_variant(key, name))) {
+        return Err(withheld("the server's error has a member in another spelling"));
+    }
+    let code = error.get("code").and_then(Json::as_i64);
+    if code.is_none() {
+        return Err(withheld("the server's error has no code"));
+    }
+    if code != Some(ADDRESS_REQUIRED) {
+        return Ok(());
+    }
+    if session.phase.stage().era() != Some(Era::Handshake) {
+        return Err(withheld("the server's error is of another era of the protocol"));
+    }
+    let asked = error.get("data").and_then(|data| data.get("elicitations")).and_then(Json::as_array);
+    let Some(asked) = asked.filter(|asked| !asked.is_empty() && asked.len() <= MOST_QUESTIONS) else {
+        return Err(withheld("the server's error asks for nothing that can be told"));
+    };
+    for params in asked {
+        let request = [("method", Json::from(Action::Elicit.method())), ("params", params.clone())];
+        let request: Object = request.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        if params.as_object().is_none() {
+            return Err(withheld("the server's error asks for nothing that can be told"));
+        }
+        let digest = Digest::of(&Json::Object(request.clone()).canonical());
+        let call = actions::read(Action::Elicit, &request, session.reader(Era::Handshake), digest);
+        let ruling = session.gate.decide(call).await;
+        match released(&ruling) {
+            // It has no answer: the client makes its request again.
+            Some(permit) => session.report(Some(permit), Outcome::Ok, None).await,
+            None => return Err(Unfit::MayNotAsk(Action::Elicit, ruling)),
+        }
+    }
+    Ok(())
+}
+
 /// What happens to a question that was asked before.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Again {

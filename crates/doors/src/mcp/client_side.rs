@@ -14,7 +14,7 @@ use super::actions::{self, Action, Method, TaskMethod};
 use super::decided::Turns;
 use super::deciding::{Asking, decide, listen, read};
 use super::era::{self, Envelope, Era, NoEnvelope, STATELESS};
-use super::inflight::{Asked, Cancelled, Expected};
+use super::inflight::{Asked, Busy, Cancelled, Expected};
 use super::phase::Stage;
 use super::questions::Target;
 use super::replies::{self, DENIED, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR};
@@ -180,7 +180,11 @@ async fn request(
         Era::Handshake => None,
     };
     if let Some(envelope) = &envelope {
-        session.envelope.keep(envelope);
+        // The door's own requests are not decided, whatever the request is that begins the session.
+        if session.envelope.meta().is_none() {
+            let said = session.wording.admits(envelope.wording());
+            session.envelope.keep(&if said { envelope.clone() } else { envelope.bare() });
+        }
         if known != Method::Discover {
             session.speak_stateless();
         }
@@ -207,6 +211,10 @@ async fn request(
             return refuse(INVALID_PARAMS, why).await;
         }
     };
+    // What would fix the era must be under way before the rest waits for its answer.
+    if matches!(asked, Asked::Initialize | Asked::Discover) && session.asked.holds(&id) {
+        return session.refuse_busy(&id, Busy::Repeated).await;
+    }
     let mut answers = None;
     match &asked {
         Asked::Task { method, .. } if *method != TaskMethod::List && !session.tasks.knows_task(message.params()) => {

@@ -115,6 +115,11 @@ impl Envelope {
         Json::object(meta)
     }
 
+    /// The same without anything that the client is free to word.
+    pub(super) fn bare(&self) -> Self {
+        Self { revision: self.revision.clone(), client: None, capabilities: Json::Object(Object::default()) }
+    }
+
     /// What the client is free to word, and how long that is.
     pub(super) fn wording(&self) -> (Digest, usize) {
         let mut wording = self.capabilities.canonical();

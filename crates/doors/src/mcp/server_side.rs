@@ -133,7 +133,9 @@ async fn treated(session: &Session, asked: &Asked, message: Message) -> Result<M
     let gate = &*session.gate;
     let message = inspected_beside(gate, message).await?;
     let Some(result) = message.json.get("result") else {
-        return Ok(inspected(gate, message, "error").await?);
+        let message = inspected(gate, message, "error").await?;
+        asking::error_asks(session, &message).await?;
+        return Ok(message);
     };
     match asked {
         Asked::Initialize => return Ok(initialised(session, message).await?),
@@ -145,6 +147,9 @@ async fn treated(session: &Session, asked: &Asked, message: Message) -> Result<M
     }
     if session.phase.stage().era() == Some(Era::Stateless) {
         return treated_stateless(session, asked, message).await;
+    }
+    if asking::is_of_the_other_era(result) {
+        return Err(Reason::new(Code::ResultWithheld, "the server's answer is of another era of the protocol").into());
     }
     match asked {
         Asked::List(kind) => listed(session, *kind, message).await,
@@ -158,10 +163,6 @@ async fn treated(session: &Session, asked: &Asked, message: Message) -> Result<M
             Ok(inspected(gate, message, "result").await?)
         }
         Asked::Decided { expects, .. } => {
-            if asking::is_of_the_other_era(result) {
-                let why = "the server's answer is of another era of the protocol";
-                return Err(Reason::new(Code::ResultWithheld, why).into());
-            }
             if *expects == Expected::Task {
                 session.tasks.learn_task(result);
             }

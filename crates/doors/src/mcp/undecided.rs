@@ -27,7 +27,10 @@ pub(super) struct Wording(Mutex<(BTreeSet<Digest>, usize)>);
 
 impl Wording {
     /// Whether this may be said, as it was said before or there is room for it.
-    fn admits(&self, (digest, length): (Digest, usize)) -> bool {
+    pub(super) fn admits(&self, (digest, length): (Digest, usize)) -> bool {
+        if length > LONGEST {
+            return false;
+        }
         let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if said.0.contains(&digest) {
             return true;

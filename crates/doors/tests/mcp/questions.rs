@@ -307,6 +307,41 @@ async fn an_answer_to_a_question_of_another_session_is_decided_as_that_question(
     rig.no_more_at_the_server().await;
 }
 
+/// A revision of the older era lets a server refuse until the user has been to an address: an elicitation, too.
+#[tokio::test]
+async fn an_error_that_sends_the_user_elsewhere_is_decided() {
+    let error =
+        |more: &str| format!(r#"{{"jsonrpc":"2.0","id":1,"error":{{"code":-32042,"message":"first",{more}}}}}"#);
+    let asks = error(
+        r#""data":{"elicitations":[{"mode":"url","message":"Log in","url":"https://a.test/","elicitationId":"e"}]}"#,
+    );
+    let mut rig = Rig::ready(TOOLS).await;
+    rig.client.passes(&mut rig.server, &call("1", "echo")).await;
+    rig.server.passes(&mut rig.client, &asks).await;
+    let asked = rig.gate.decided().pop().unwrap();
+    assert_eq!(asked.tool.as_str(), "srv.elicitation/create");
+    assert_eq!(asked.arguments.unwrap().get("url").and_then(Json::as_str), Some("https://a.test/"));
+    rig.gate.forbid("srv.elicitation/create");
+    for said in [
+        asks.clone(),
+        error(r#""data":{"elicitations":[]}"#),
+        error(r#""data":{"elicitations":["x"]}"#),
+        error(r#""data":{}"#),
+        asks.replace(r#""data""#, r#""Data""#),
+        asks.replace(r#""code":-32042"#, r#""Code":-32042"#),
+        asks.replace("-32042", "-32042.5"),
+    ] {
+        rig.client.passes(&mut rig.server, &call("1", "echo")).await;
+        rig.server.say(&said).await;
+        let told = rig.client.hear().await;
+        assert!(!told.contains("a.test") && told.contains("isError"), "{said}: {told}");
+    }
+    let mut rig = Rig::stateless(TOOLS).await;
+    rig.client.passes(&mut rig.server, &request("1", "tools/call", r#""name":"echo""#)).await;
+    rig.server.say(&asks).await;
+    assert!(rig.client.hear().await.contains("result_withheld"));
+}
+
 const TASK: &str = r#""taskId":"t-1","status":"working","createdAt":"2026-01-01T00:00:00Z","lastUpdatedAt":"2026-01-01T00:00:00Z","ttlMs":null"#;
 
 fn with_tasks(line: &str) -> String {

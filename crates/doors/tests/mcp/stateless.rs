@@ -211,6 +211,15 @@ async fn a_probe_that_fails_may_be_followed_by_a_handshake() {
     rig.client.passes(&mut rig.server, r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).await;
     rig.list_tools(TOOLS).await;
     rig.nothing_reaches_the_server().await;
+    // An id that is under way fixes nothing.
+    let mut rig = Rig::new();
+    rig.client.passes(&mut rig.server, r#"{"jsonrpc":"2.0","id":0,"method":"ping"}"#).await;
+    for line in [&discover, HELLO] {
+        rig.client.say(line).await;
+        assert_eq!(at(&rig.client.hear_json().await, &["id"]), &Json::Null);
+    }
+    rig.server.passes(&mut rig.client, r#"{"jsonrpc":"2.0","id":0,"result":{}}"#).await;
+    rig.shake_hands(TOOLS).await;
     // Given up by the client.
     let mut rig = Rig::new();
     rig.client.passes(&mut rig.server, &discover.replace(r#""id":0"#, r#""id":7"#)).await;
@@ -418,6 +427,28 @@ async fn a_call_is_bound_to_what_the_server_offers_now() {
     rig.list_tools(r#"{"name":"echo","description":"evil","inputSchema":{}}"#).await;
     rig.server.hear().await;
     assert_ne!(rig.gate.decided().pop().unwrap().offered, first);
+}
+
+/// The door asks in the client's name before it knows whether the call may run: only as far as what is undecided may.
+#[tokio::test]
+async fn what_the_door_asks_carries_no_message() {
+    let mut rig = Rig::new();
+    let secret = "secret".repeat(5000);
+    let client = format!(r#""_meta":{{"io.modelcontextprotocol/clientInfo":{{"name":"{secret}"}},"#);
+    rig.client.say(&request("1", "tools/call", r#""name":"forbidden""#).replace(r#""_meta":{"#, &client)).await;
+    rig.door_looks_at(TOOLS, "{}", false).await;
+    assert_eq!(at(&rig.client.hear_json().await, &["result", "isError"]).as_bool(), Some(true));
+    rig.no_more_at_the_server().await;
+    let mut rig = Rig::new();
+    rig.client
+        .say(
+            &request("1", "tools/call", r#""name":"forbidden""#)
+                .replace(r#"Capabilities":{}"#, &format!(r#"Capabilities":{{"x":"{secret}"}}"#)),
+        )
+        .await;
+    rig.door_looks_at(TOOLS, "{}", false).await;
+    rig.client.hear().await;
+    rig.no_more_at_the_server().await;
 }
 
 #[tokio::test]

@@ -64,7 +64,7 @@ impl FakeGate {
         self.events().into_iter().filter_map(completed).collect()
     }
 
-    /// From now on this tool, or every action on this resource, is forbidden.
+    /// From now on this tool, or every action on this resource, is forbidden; `*` is everything.
     pub(crate) fn forbid(&self, what: &str) {
         self.forbidden.lock().unwrap().push(what.to_owned());
     }
@@ -73,7 +73,7 @@ impl FakeGate {
         let uri = request.arguments.as_ref().and_then(|arguments| arguments.get("uri")).and_then(Json::as_str);
         let forbidden = self.forbidden.lock().unwrap();
         request.tool.as_str().contains("forbidden")
-            || forbidden.iter().any(|one| one == request.tool.as_str() || Some(one.as_str()) == uri)
+            || forbidden.iter().any(|one| one == "*" || one == request.tool.as_str() || Some(one.as_str()) == uri)
     }
 
     fn note(&self, event: Event) -> usize {

@@ -3,6 +3,7 @@
 
 mod attacks;
 mod calls;
+mod channels;
 mod faults;
 mod harness;
 mod lists;

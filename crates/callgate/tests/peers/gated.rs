@@ -17,12 +17,17 @@ pub(crate) struct Gated {
 
 impl Gated {
     pub(crate) fn new(server: &'static str, command: &[String]) -> Self {
+        Self::under(server, command, "")
+    }
+
+    /// As [`Gated::new`], but for what `forbids` forbids.
+    pub(crate) fn under(server: &'static str, command: &[String], forbids: &str) -> Self {
         let house = House::quickstart();
         std::fs::remove_dir_all(house.gate()).expect("removable");
         let files = [
             ("callgate.toml", format!("[gate]\norigin = \"callgate.test/peers-{server}\"\n")),
             ("entities.toml", "[blueprint.everyone]\n\n[agent.peer]\nblueprint = \"everyone\"\n".to_owned()),
-            ("policies/everything.cedar", EVERYTHING.to_owned()),
+            ("policies/everything.cedar", format!("{EVERYTHING}{forbids}")),
         ];
         for (file, text) in files {
             let path = house.gate().join(file);

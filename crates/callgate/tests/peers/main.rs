@@ -123,6 +123,28 @@ fn clients_that_negotiate_agree_on_an_era() {
     }
 }
 
+/// What a server asks of the client is an action of its own in both eras: forbidden, it is not asked.
+#[test]
+fn a_question_that_policy_forbids_is_not_asked() {
+    let Some(plan) = Plan::load("dual") else { return };
+    let forbids = "@id(\"no-questions\")\nforbid (principal, action in [Action::\"elicitation/create\"], resource);\n";
+    let gated = plan.gated_but(forbids);
+    let greets = plan.steps().iter().position(|step| step["name"] == json!("greet")).expect("a step that asks");
+    for (client, negotiate) in
+        [(Client::Python, false), (Client::Python, true), (Client::TypeScript, false), (Client::TypeScript, true)]
+    {
+        let through = plan.play(client, &gated.command(plan.command()), negotiate);
+        let answer = &through["steps"][greets];
+        let what = format!("{client:?}, {negotiate}: {answer}");
+        // In the older era the server is told, and makes of it what it likes.
+        let told = answer["content"][0]["text"].as_str().or(answer["failed"].as_str()).expect("text");
+        assert!(told.contains("forbidden") && !told.contains("<name>"), "{what}");
+        assert!(!negotiate || answer["isError"] == json!(true) && told.contains("elicitation/create"), "{what}");
+        // The rest works as ever.
+        assert_eq!(through["steps"][greets - 1]["isError"], json!(false), "{client:?}: {through}");
+    }
+}
+
 /// Without a permit nothing runs, and the client is told why in a form that it understands.
 #[test]
 fn p03_an_unknown_credential_is_told_so() {

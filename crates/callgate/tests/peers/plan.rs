@@ -73,8 +73,13 @@ impl Plan {
 
     /// A gate in front of the server.
     pub(crate) fn gated(&self) -> Gated {
+        self.gated_but("")
+    }
+
+    /// A gate in front of the server that forbids something.
+    pub(crate) fn gated_but(&self, forbids: &str) -> Gated {
         self.prepare();
-        Gated::new(self.server, &self.command)
+        Gated::under(self.server, &self.command, forbids)
     }
 
     /// The same files before every run.

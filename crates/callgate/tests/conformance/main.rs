@@ -39,7 +39,7 @@ const ATTEMPTS: usize = 3;
 #[test]
 fn the_runner_finds_the_same_behind_the_gate() {
     let Some(runner) = Runner::find() else { return };
-    let gated = Gated::new("conformance", runner.server());
+    let gated = Gated::new("conformance", runner.server(), "");
     let mut differences = Vec::new();
     for (revision, least) in PASSED {
         let direct = runner.run(revision, None, runner.server());

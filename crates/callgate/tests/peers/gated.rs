@@ -16,12 +16,8 @@ pub(crate) struct Gated {
 }
 
 impl Gated {
-    pub(crate) fn new(server: &'static str, command: &[String]) -> Self {
-        Self::under(server, command, "")
-    }
-
-    /// As [`Gated::new`], but for what `forbids` forbids.
-    pub(crate) fn under(server: &'static str, command: &[String], forbids: &str) -> Self {
+    /// `forbids` is policy that takes something back.
+    pub(crate) fn new(server: &'static str, command: &[String], forbids: &str) -> Self {
         let house = House::quickstart();
         std::fs::remove_dir_all(house.gate()).expect("removable");
         let files = [

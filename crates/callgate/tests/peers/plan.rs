@@ -79,7 +79,7 @@ impl Plan {
     /// A gate in front of the server that forbids something.
     pub(crate) fn gated_but(&self, forbids: &str) -> Gated {
         self.prepare();
-        Gated::under(self.server, &self.command, forbids)
+        Gated::new(self.server, &self.command, forbids)
     }
 
     /// The same files before every run.

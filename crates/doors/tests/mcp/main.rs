@@ -4,6 +4,7 @@
 mod attacks;
 mod calls;
 mod channels;
+mod eras;
 mod faults;
 mod harness;
 mod lists;
@@ -11,5 +12,6 @@ mod process;
 mod questions;
 mod stateless;
 mod subscriptions;
+mod tasks;
 mod transparency;
 mod undecided;

@@ -1,0 +1,58 @@
+//! The launcher: a process of its own with a single thread, which makes one sandbox, watches over it, and ends it.
+//!
+//! ```text
+//! supervisor ──socket──► launcher ──clone──► init (process 1 inside) ──fork──► program
+//! ```
+//!
+//! The launcher stays outside. It hands output on, keeps the deadline and the caps, and kills the tree when they are
+//! reached, when the supervisor asks or dies, or when the program has ended. The init builds the view inside, forks
+//! the program, and collects what is orphaned; when it ends, the kernel ends everything in its process namespace. The
+//! program's process binds itself (no capabilities, Landlock, system call filter), waits until the launcher has read
+//! back what it got, and only then executes what was asked for.
+//!
+//! A sandbox is never forked from the supervisor: that has threads, and a fork would copy their locks as they are.
+
+mod groups;
+mod inside;
+mod mounts;
+mod owners;
+mod probe;
+mod program;
+mod start;
+mod view;
+mod watch;
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::ExitCode;
+
+use crate::ending::{Fault, Step};
+use crate::message::{Answer, Order, receive, send};
+use crate::sys;
+
+/// The whole life of a launcher. Standard input is the socket to the supervisor; standard output and standard error
+/// are where the program's own go.
+pub fn main() -> ExitCode {
+    match serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        // The supervisor is gone, or what it sent makes no sense: there is nobody to tell.
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn serve() -> Result<(), Fault> {
+    sys::close_from(3).step("close what was inherited")?;
+    let stdin = std::io::stdin();
+    let socket: OwnedFd = stdin.as_fd().try_clone_to_owned().step("socket")?;
+    let (order, descriptors) = receive::<Order>(&socket).step("order")?.ok_or_else(|| Fault::new("order", "none"))?;
+    let answer = match order {
+        Order::Probe => Answer::Offers(probe::probe()),
+        Order::Run(plan) => match start::run(&plan, descriptors, &socket) {
+            Ok((ending, written)) => {
+                let written: Vec<_> = written.iter().map(AsFd::as_fd).collect();
+                return send(&socket, &Answer::Ended(ending), &written).step("report");
+            }
+            Err(fault) => Answer::Refused(fault),
+        },
+    };
+    send(&socket, &answer, &[]).step("report")
+}

@@ -1,0 +1,190 @@
+//! The program's process, from the fork to the moment when it becomes the program.
+
+use std::ffi::OsString;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use landlock::{
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, RestrictionStatus,
+    Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetStatus, Scope,
+};
+
+use super::inside::Ends;
+use super::mounts::DEVICES;
+use super::start::{Word, await_go};
+use super::view;
+use crate::ending::{Fault, Step};
+use crate::plan::{Layer, Plan};
+use crate::profile::Access;
+use crate::seccomp::{self, Answer, Instruction, Switches};
+use crate::sys::{self, Program};
+
+/// Everything that binds the program, made before the fork so that little is left to do after it.
+pub(super) struct Bound {
+    rules: Option<RulesetCreated>,
+    filter: Vec<Instruction>,
+    program: Program,
+}
+
+impl Bound {
+    pub(super) fn prepare(plan: &Plan) -> Result<Self, Fault> {
+        let switches = Switches { internet: plan.loopback, unix: plan.unix_sockets };
+        Ok(Self {
+            rules: if plan.has(Layer::Landlock) { Some(rules(plan)?) } else { None },
+            filter: seccomp::program(&seccomp::table(switches), Answer::Errno(libc::ENOSYS as u16)),
+            program: executable(plan)?,
+        })
+    }
+}
+
+/// The whole life of the program's process up to the program. Never returns.
+pub(super) fn main(plan: &Plan, ends: Ends, bound: Bound) -> ! {
+    let launcher = ends.launcher.as_fd().try_clone_to_owned();
+    let fault = become_program(plan, ends, bound);
+    if let Ok(launcher) = launcher {
+        let _ = Word::Failed(fault).say(launcher, &[]);
+    }
+    sys::leave(127)
+}
+
+/// Comes back only with what went wrong.
+fn become_program(plan: &Plan, ends: Ends, bound: Bound) -> Fault {
+    let Bound { rules, filter, program } = bound;
+    let prepared = prepare(plan, &ends, rules, &filter);
+    match prepared.and_then(|landlock| {
+        Word::Bound(landlock).say(&ends.launcher, &[]).step("tell the launcher")?;
+        await_go(&ends.launcher)
+    }) {
+        Ok(()) => Fault::new("execute", program.execute()),
+        Err(fault) => fault,
+    }
+}
+
+fn prepare(
+    plan: &Plan,
+    ends: &Ends,
+    rules: Option<RulesetCreated>,
+    filter: &[Instruction],
+) -> Result<u32, Fault> {
+    // The launcher reads back what this process got, which it may not of one that hides; nothing else lives in here
+    // yet that could. The program starts visible anyway.
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::Dumpable).step("show oneself")?;
+    // Its own session, so that no terminal of anybody's can be its own.
+    rustix::process::setsid().step("session")?;
+    match &ends.stdin {
+        Some(stdin) => rustix::stdio::dup2_stdin(stdin).step("standard input")?,
+        None => {
+            let null = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty());
+            rustix::stdio::dup2_stdin(null.step("standard input")?).step("standard input")?;
+        }
+    }
+    rustix::stdio::dup2_stdout(&ends.stdout).step("standard output")?;
+    rustix::stdio::dup2_stderr(&ends.stderr).step("standard error")?;
+    rustix::process::chdir(&plan.directory).step(format!("enter {}", plan.directory.display()))?;
+    sys::reset_signals();
+    if plan.has(Layer::CloseFiles) {
+        sys::close_on_exec_from(3).step("close the rest")?;
+    }
+    let mut landlock = 0;
+    if let Some(rules) = rules {
+        let RestrictionStatus { ruleset, no_new_privs, .. } = rules.restrict_self().step("Landlock")?;
+        if ruleset != RulesetStatus::FullyEnforced || !no_new_privs {
+            return Err(Fault::new("Landlock", "it is not fully enforced"));
+        }
+        // It says that it holds; see whether it does.
+        match std::fs::File::open(Path::new("/etc").join(view::CANARY)) {
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => landlock = plan.landlock,
+            Err(error) => return Err(Fault::new("Landlock", error)),
+            Ok(_) => return Err(Fault::new("Landlock", "it does not hold")),
+        }
+    }
+    if plan.has(Layer::Seccomp) {
+        install(filter)?;
+    }
+    Ok(landlock)
+}
+
+/// Puts a filter in force for this process and all that come from it.
+pub(super) fn install(filter: &[Instruction]) -> Result<(), Fault> {
+    let filter: Vec<seccompiler::sock_filter> = filter
+        .iter()
+        .map(|step| seccompiler::sock_filter {
+            code: step.code,
+            jt: step.when_true,
+            jf: step.when_false,
+            k: step.operand,
+        })
+        .collect();
+    seccompiler::apply_filter(&filter).step("system call filter")
+}
+
+/// The rules of Landlock: for each place what the plan says, for the rest nothing but listing folders.
+fn rules(plan: &Plan) -> Result<RulesetCreated, Fault> {
+    let abi = ABI::from(plan.landlock.cast_signed());
+    let all = AccessFs::from_all(abi);
+    let read = AccessFs::ReadFile | AccessFs::ReadDir | AccessFs::Execute;
+    let write = all & !(AccessFs::MakeChar | AccessFs::MakeBlock);
+    let device = all & (AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev | AccessFs::Truncate);
+    let mut ruleset = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+    ruleset = ruleset.handle_access(all).step("Landlock")?;
+    let net = AccessNet::from_all(abi);
+    if !plan.loopback && !net.is_empty() {
+        ruleset = ruleset.handle_access(net).step("Landlock")?;
+    }
+    let scope = Scope::from_all(abi);
+    if !scope.is_empty() {
+        ruleset = ruleset.scope(scope).step("Landlock")?;
+    }
+    let mut created = ruleset.create().step("Landlock")?;
+    let mut rule = |path: PathBuf, access: BitFlags<AccessFs>| -> Result<(), Fault> {
+        let step = || format!("Landlock for {}", path.display());
+        // A place that the host does not have, or a link, which gets its rights from where it leads.
+        let Ok(kind) = std::fs::symlink_metadata(&path) else { return Ok(()) };
+        if kind.is_symlink() {
+            return Ok(());
+        }
+        let access = if kind.is_dir() { access } else { access & AccessFs::from_file(abi) };
+        let node = PathFd::new(&path).step(step())?;
+        (&mut created).add_rule(PathBeneath::new(node, access)).step(step()).map(drop)
+    };
+    rule("/".into(), AccessFs::ReadDir.into())?;
+    rule("/proc".into(), AccessFs::ReadFile | AccessFs::ReadDir | AccessFs::WriteFile)?;
+    rule("/dev/shm".into(), write & !AccessFs::Execute)?;
+    for name in DEVICES {
+        rule(Path::new("/dev").join(name), device)?;
+    }
+    for name in view::ETC {
+        rule(Path::new("/etc").join(name), AccessFs::ReadFile.into())?;
+    }
+    for mount in &plan.mounts {
+        let access = match mount.access {
+            Access::Hidden => AccessFs::ReadFile | AccessFs::ReadDir,
+            Access::Ro => read,
+            Access::Tmpfs | Access::Cow | Access::Rw => write,
+        };
+        rule(mount.path.clone(), access)?;
+    }
+    Ok(created)
+}
+
+/// Where the program may be: at its path, or, if it is only a name, in the folders of the `PATH` that it will have.
+fn executable(plan: &Plan) -> Result<Program, Fault> {
+    let name = plan.command.first().cloned().unwrap_or_default();
+    let paths: Vec<OsString> = if name.as_bytes().contains(&b'/') {
+        vec![name]
+    } else {
+        let path = plan.environment.iter().find(|(key, _)| key == "PATH").map(|(_, value)| value.clone());
+        let folders = path.unwrap_or_else(|| "/usr/bin:/bin".into());
+        // An empty part would mean the folder that one happens to be in.
+        let folders = folders.as_bytes().split(|byte| *byte == b':').filter(|folder| !folder.is_empty());
+        folders.map(|folder| PathBuf::from(OsString::from_vec(folder.to_vec())).join(&name).into_os_string()).collect()
+    };
+    let variables = plan.environment.iter().map(|(name, value)| {
+        let mut variable = name.clone();
+        variable.push("=");
+        variable.push(value);
+        variable
+    });
+    Program::new(paths, plan.command.iter().cloned(), variables).ok_or_else(|| Fault::new("execute", "a NUL in the command"))
+}

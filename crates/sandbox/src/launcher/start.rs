@@ -1,0 +1,253 @@
+//! From a plan to a running program: the launcher's side.
+
+use std::io::IoSlice;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, getuid};
+
+use super::{groups, inside, mounts, owners, watch};
+use crate::ending::{Ending, Fault, Step};
+use crate::message::{Answer, send};
+use crate::plan::{Layer, Plan};
+use crate::readback::ReadBack;
+use crate::sys::{self, Side};
+
+/// The user and group that the program is inside.
+pub(super) const INSIDE_ID: u32 = 1000;
+
+/// As root, every run is a user of its own outside: this, and the launcher's process number, which no other launcher
+/// has at the same time. No system gives out ids up here.
+const RUN_IDS: u32 = 0x7000_0000;
+
+/// What init and program tell the launcher, each as one packet: a letter, and what belongs to it.
+pub(super) enum Word {
+    /// The view is built; with it come the open folders of what will be written.
+    Built,
+    /// The program's process exists; with it comes a handle to it.
+    Forked,
+    /// It is bound and waits. Landlock's version, if it was seen to hold.
+    Bound(u32),
+    /// The program ended: `wait4`'s status, processor time, peak memory.
+    Ended(i32, u64, u64),
+    /// A step failed.
+    Failed(Fault),
+}
+
+crate::wire::fields!(Packet { letter, first, second, third, step, why });
+
+struct Packet {
+    letter: u8,
+    first: u64,
+    second: u64,
+    third: u64,
+    step: String,
+    why: String,
+}
+
+impl Word {
+    pub(super) fn say(&self, to: impl AsFd, descriptors: &[BorrowedFd<'_>]) -> rustix::io::Result<()> {
+        let plain = |letter, first, second, third| Packet {
+            letter,
+            first,
+            second,
+            third,
+            step: String::new(),
+            why: String::new(),
+        };
+        let packet = match self {
+            Self::Built => plain(b'B', 0, 0, 0),
+            Self::Forked => plain(b'F', 0, 0, 0),
+            Self::Bound(landlock) => plain(b'L', u64::from(*landlock), 0, 0),
+            Self::Ended(status, cpu, peak) => plain(b'E', u64::from(status.cast_unsigned()), *cpu, *peak),
+            Self::Failed(fault) => {
+                Packet { letter: b'X', first: 0, second: 0, third: 0, step: fault.step.clone(), why: fault.why.clone() }
+            }
+        };
+        let bytes = crate::wire::Wire::to_bytes(&packet);
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(64))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
+            return Err(rustix::io::Errno::INVAL);
+        }
+        sendmsg(to, &[IoSlice::new(&bytes)], &mut control, SendFlags::NOSIGNAL).map(drop)
+    }
+
+    /// The next packet; nothing if the other side is gone.
+    pub(super) fn hear(from: impl AsFd) -> Result<Option<(Self, Vec<OwnedFd>)>, Fault> {
+        let mut bytes = [0; 4096];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(64))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let buffers = &mut [std::io::IoSliceMut::new(&mut bytes)];
+        let received = recvmsg(from, buffers, &mut control, RecvFlags::CMSG_CLOEXEC).step("hear from inside")?.bytes;
+        let mut descriptors = Vec::new();
+        for message in control.drain() {
+            if let RecvAncillaryMessage::ScmRights(received) = message {
+                descriptors.extend(received);
+            }
+        }
+        let bytes = bytes.get(..received).unwrap_or_default();
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        let packet: Packet = crate::wire::Wire::from_bytes(bytes).step("hear from inside")?;
+        let small = |number: u64| u32::try_from(number).unwrap_or(0);
+        let word = match packet.letter {
+            b'B' => Self::Built,
+            b'F' => Self::Forked,
+            b'L' => Self::Bound(small(packet.first)),
+            b'E' => Self::Ended(small(packet.first).cast_signed(), packet.second, packet.third),
+            _ => Self::Failed(Fault { step: packet.step, why: packet.why }),
+        };
+        Ok(Some((word, descriptors)))
+    }
+}
+
+/// A sandbox that exists. Dropping it ends everything in it.
+pub(super) struct Sandbox {
+    pub(super) init: Pid,
+    pub(super) handle: OwnedFd,
+    pub(super) inside: OwnedFd,
+    pub(super) groups: groups::Made,
+    /// Whether, at its end, the kernel had killed something for its memory.
+    pub(super) oom: bool,
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Sandbox {
+    /// Ends every process inside and waits until all are gone. The init is process 1 of its namespace: when it dies
+    /// the kernel kills the others, and it cannot be waited for before they are gone.
+    pub(super) fn end(&mut self) {
+        self.groups.kill();
+        let _ = rustix::process::pidfd_send_signal(&self.handle, rustix::process::Signal::KILL);
+        while sys::wait_for_child().is_some() {}
+        self.oom |= self.groups.out_of_memory();
+        self.groups.remove();
+    }
+}
+
+/// Makes the sandbox, runs the program, and comes back when nothing of it is left.
+pub(super) fn run(
+    plan: &Plan,
+    descriptors: Vec<OwnedFd>,
+    supervisor: &OwnedFd,
+) -> Result<(Ending, Vec<OwnedFd>), Fault> {
+    let root = getuid().is_root();
+    let id = if root { RUN_IDS + std::process::id() } else { getuid().as_raw() };
+    let group_id = if root { id } else { rustix::process::getgid().as_raw() };
+    if id == 0 || group_id == 0 {
+        return Err(Fault::new("identity", "the root group or user of the host is never mapped"));
+    }
+    if root {
+        rustix::thread::set_thread_groups(&[]).step("groups of the launcher")?;
+    }
+    let made = groups::make(plan)?;
+    // As root, what the init could not reach is opened here, before it exists.
+    let sources = if root { Some(mounts::open_all(plan, Some(&owners::Mapper::new(id, group_id)))?) } else { None };
+
+    let (ours, theirs) =
+        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).step("socket pair")?;
+    let pipe = || pipe_with(PipeFlags::CLOEXEC).step("pipe");
+    let ((out, out_inside), (err, err_inside)) = (pipe()?, pipe()?);
+    let stdin = descriptors.into_iter().next();
+    let (stdin_inside, stdin_pipe) = match stdin {
+        Some(_) => {
+            let (read, write) = pipe()?;
+            (Some(read), Some(write))
+        }
+        None => (None, None),
+    };
+
+    let started = std::time::Instant::now();
+    let (init, handle) = match sys::fork(namespaces(plan), made.unified_folder()).step("clone")? {
+        Side::Child => {
+            drop((ours, out, err, stdin, stdin_pipe));
+            let ends = inside::Ends { launcher: theirs, stdin: stdin_inside, stdout: out_inside, stderr: err_inside };
+            inside::main(plan, ends, sources)
+        }
+        Side::Parent { pid, handle } => (pid, handle),
+    };
+    drop((theirs, out_inside, err_inside, stdin_inside, sources));
+    let mut sandbox = Sandbox { init, handle, inside: ours, groups: made, oom: false };
+    sandbox.groups.enter(init)?;
+    owners::map_identity(init, (INSIDE_ID, id), (INSIDE_ID, group_id))?;
+    go(&sandbox.inside)?;
+
+    let (written, landlock, program) = until_bound(&sandbox, plan)?;
+    let number = number_of(&program)?;
+    let got = ReadBack::of(number, plan, landlock, sandbox.groups.names()).step("read back")?;
+    if let Some(why) = got.shortfall(plan) {
+        return Err(Fault::new("read back", why));
+    }
+    send(supervisor, &Answer::Started(Box::new(got)), &[]).step("report")?;
+    go(&sandbox.inside)?;
+    let streams = watch::Streams { supervisor, out, err, stdin: stdin.zip(stdin_pipe) };
+    let ending = watch::watch(plan, &mut sandbox, streams, started)?;
+    Ok((ending, written))
+}
+
+/// Lets the other side go on.
+pub(super) fn go(inside: impl AsFd) -> Result<(), Fault> {
+    rustix::net::send(inside, b"G", SendFlags::NOSIGNAL).step("let go").map(drop)
+}
+
+/// Waits for [`go`]; an error if the launcher is gone.
+pub(super) fn await_go(launcher: impl AsFd) -> Result<(), Fault> {
+    let mut letter = [0; 1];
+    let (received, _) = rustix::net::recv(launcher, &mut letter, RecvFlags::empty()).step("wait")?;
+    if received == 1 && letter == *b"G" { Ok(()) } else { Err(Fault::new("wait", "the launcher is gone")) }
+}
+
+fn namespaces(plan: &Plan) -> i32 {
+    let mut flags = libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWCGROUP | libc::CLONE_NEWPID;
+    for (layer, flag) in [
+        (Layer::Network, libc::CLONE_NEWNET),
+        (Layer::Ipc, libc::CLONE_NEWIPC),
+        (Layer::HostName, libc::CLONE_NEWUTS),
+    ] {
+        if plan.has(layer) {
+            flags |= flag;
+        }
+    }
+    if !plan.has(Layer::Processes) {
+        flags &= !libc::CLONE_NEWPID;
+    }
+    flags
+}
+
+/// Follows the start up to the point where the program's process is bound.
+fn until_bound(sandbox: &Sandbox, plan: &Plan) -> Result<(Vec<OwnedFd>, u32, OwnedFd), Fault> {
+    let mut written = Vec::new();
+    let mut program = None;
+    loop {
+        match Word::hear(&sandbox.inside)? {
+            Some((Word::Built, folders)) => written = folders,
+            Some((Word::Forked, handles)) => program = handles.into_iter().next(),
+            Some((Word::Bound(landlock), _)) => {
+                let program = program.ok_or_else(|| Fault::new("start", "the program's process is unknown"))?;
+                return Ok((written, if plan.has(Layer::Landlock) { landlock } else { 0 }, program));
+            }
+            Some((Word::Failed(fault), _)) => return Err(fault),
+            Some((Word::Ended(..), _)) | None => return Err(Fault::new("start", "the init is gone")),
+        }
+    }
+}
+
+/// The number, out here, of the process that `handle` leads to.
+fn number_of(handle: &OwnedFd) -> Result<i32, Fault> {
+    use std::os::fd::AsRawFd;
+    let path = format!("/proc/self/fdinfo/{}", handle.as_raw_fd());
+    let info = std::fs::read_to_string(path).step("find the program's process")?;
+    let number = info.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
+    number.filter(|number| *number > 0).ok_or_else(|| Fault::new("find the program's process", "it is gone"))
+}

@@ -1,0 +1,300 @@
+//! A launch, worked out to the end before anything starts: [`compile`] is a pure function of profile, request and host.
+//!
+//! Every clause of the profile has its place in the [`Plan`], or the launch is refused with all the clauses that
+//! cannot be enforced.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use callgate_text::Digest;
+
+use crate::host::{Host, Part};
+use crate::profile::is_plain;
+use crate::profile::{Access, Limits, MemoryBy, Network, Profile, Tier};
+use crate::wire::{fields, variants};
+
+/// What is to be run.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// The program, by path or by name, and its arguments.
+    pub command: Vec<OsString>,
+    /// The folder that `@workspace` stands for: absolute, plain, and without symbolic links in it.
+    pub workspace: Option<PathBuf>,
+    /// Where to start; the workspace if not given.
+    pub directory: Option<PathBuf>,
+    /// The caller's environment, from which the profile may pass variables.
+    pub environment: BTreeMap<OsString, OsString>,
+}
+
+/// Why a profile cannot be enforced for a request on a host.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct Refusal {
+    /// Each clause and what is in its way.
+    pub clauses: Vec<(String, String)>,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the sandbox refuses to start:")?;
+        for (clause, why) in &self.clauses {
+            write!(f, " {clause}: {why};")?;
+        }
+        Ok(())
+    }
+}
+
+/// A launch that only has to be carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    pub(crate) profile: String,
+    pub(crate) command: Vec<OsString>,
+    pub(crate) directory: PathBuf,
+    pub(crate) environment: Vec<(OsString, OsString)>,
+    pub(crate) mounts: Vec<Mount>,
+    pub(crate) loopback: bool,
+    pub(crate) unix_sockets: bool,
+    pub(crate) limits: Limits,
+    pub(crate) landlock: u32,
+    pub(crate) unified: Option<PathBuf>,
+    pub(crate) memory_group: Option<PathBuf>,
+    pub(crate) process_group: Option<PathBuf>,
+    pub(crate) kill_group: Option<PathBuf>,
+    pub(crate) terminal: bool,
+    pub(crate) without: Vec<Layer>,
+}
+
+fields!(Plan {
+    profile, command, directory, environment, mounts, loopback, unix_sockets, limits, landlock, unified, memory_group,
+    process_group, kill_group, terminal, without,
+});
+
+/// One place in the file system inside. It lies at the same path as outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mount {
+    pub(crate) path: PathBuf,
+    pub(crate) access: Access,
+    /// Whether a missing source is an error: one that would be written to.
+    pub(crate) required: bool,
+}
+
+fields!(Mount { path, access, required });
+variants!(Access { Hidden, Tmpfs, Ro, Cow, Rw });
+variants!(MemoryBy { Kernel, Watched });
+fields!(Limits { wall, cpu, memory, memory_by, processes, open_files, output, disk, files });
+
+/// A layer of the defence. Tests leave one out, to see that a probe notices; nothing else can.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Layer {
+    /// The filter on system calls.
+    Seccomp,
+    /// Landlock.
+    Landlock,
+    /// A process namespace of its own.
+    Processes,
+    /// A network namespace of its own.
+    Network,
+    /// An IPC namespace of its own.
+    Ipc,
+    /// A host name of its own.
+    HostName,
+    /// Read-only mounts.
+    ReadOnly,
+    /// The masks over `/proc`.
+    ProcMasks,
+    /// Dropping all capabilities.
+    Capabilities,
+    /// The limits of `setrlimit`.
+    Limits,
+    /// Control groups.
+    Groups,
+    /// Closing what the launcher had open.
+    CloseFiles,
+    /// Starting from an empty environment.
+    Environment,
+    /// Copy-on-write: the workspace is written in place.
+    CopyOnWrite,
+    /// The deadline.
+    Deadline,
+    /// The cap on output.
+    OutputCap,
+    /// Ending the tree when the launcher dies.
+    DeathSignal,
+    /// Hiding the init from what runs beside it.
+    HiddenInit,
+}
+
+variants!(Layer {
+    Seccomp, Landlock, Processes, Network, Ipc, HostName, ReadOnly, ProcMasks, Capabilities, Limits, Groups,
+    CloseFiles, Environment, CopyOnWrite, Deadline, OutputCap, DeathSignal, HiddenInit,
+});
+
+impl Plan {
+    /// The digest of everything that will be done.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&crate::wire::Wire::to_bytes(self))
+    }
+
+    /// The environment that the program will have.
+    pub fn environment(&self) -> &[(OsString, OsString)] {
+        &self.environment
+    }
+
+    /// Gives the program a terminal of its own, which the launcher connects to the caller's.
+    #[must_use]
+    pub fn with_terminal(self) -> Self {
+        Self { terminal: true, ..self }
+    }
+
+    /// Leaves `layer` out, so that a test can see that it matters. A run of such a plan says `weakened` in its
+    /// read-back, and so in whatever records it.
+    #[must_use]
+    pub fn without(mut self, layer: Layer) -> Self {
+        self.without.push(layer);
+        if layer == Layer::CopyOnWrite {
+            for mount in self.mounts.iter_mut().filter(|mount| mount.access == Access::Cow) {
+                mount.access = Access::Rw;
+            }
+        }
+        self
+    }
+
+    pub(crate) fn has(&self, layer: Layer) -> bool {
+        !self.without.contains(&layer)
+    }
+}
+
+/// Folders that no workspace may be, contain or lie in: the view inside is built there.
+const RESERVED: &[&str] = &["/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc", "/proc", "/sys", "/dev", "/boot", "/run"];
+
+/// Works a launch out, or says every reason why it cannot be.
+///
+/// # Errors
+/// The clauses of the profile that cannot be enforced here, or that the request contradicts.
+pub fn compile(profile: &Profile, request: &Request, host: &Host) -> Result<Plan, Refusal> {
+    let mut refused = Vec::new();
+    let mut refuse = |clause: &str, why: String| refused.push((clause.to_owned(), why));
+    let needs = |part: Part| host.why_not(part).map(|why| format!("no {part} here: {why}"));
+
+    match host.tier() {
+        None => {
+            for missing in &host.missing {
+                refuse("tier", format!("no {} here: {}", missing.part, missing.why));
+            }
+        }
+        Some(tier) if profile.tier > tier => {
+            refuse("tier", format!("{} is asked for, the native sandbox is {tier}", profile.tier));
+        }
+        Some(Tier::Confined | Tier::Namespaces | Tier::UserKernel | Tier::GuestKernel) => {}
+    }
+
+    let workspace = request.workspace.as_deref();
+    if let Some(why) = workspace.and_then(unfit) {
+        refuse("workspace", why);
+    }
+    let mounts = mounts(profile, workspace);
+    if mounts.iter().any(|mount| mount.access == Access::Cow) {
+        if let Some(why) = needs(Part::CopyOnWrite) {
+            refuse("files", why);
+        }
+    }
+    if host.root && mounts.iter().any(|mount| mount.access >= Access::Cow) {
+        if let Some(why) = needs(Part::MappedOwner) {
+            refuse("files", why);
+        }
+    }
+    let open_to_host = |mount: &&Mount| mount.access == Access::Rw || (mount.access == Access::Ro && !is_system(&mount.path));
+    if let (true, Some(mount)) = (profile.unix_sockets, mounts.iter().find(open_to_host)) {
+        let path = mount.path.display();
+        refuse("unix_sockets", format!("a socket of the host's in `{path}` would be in reach: make it cow or hidden"));
+    }
+    if profile.limits.memory_by == MemoryBy::Kernel {
+        if let Some(why) = needs(Part::MemoryGroup) {
+            refuse("memory", why);
+        }
+    }
+
+    let Some(program) = request.command.first() else {
+        refuse("command", "there is none".to_owned());
+        return Err(Refusal { clauses: refused });
+    };
+    let nul = |text: &OsString| text.as_encoded_bytes().contains(&0);
+    if program.is_empty() || request.command.iter().any(nul) {
+        refuse("command", "it is empty or has a NUL in it".to_owned());
+    }
+    let directory = request.directory.as_deref().or(workspace).unwrap_or(Path::new("/tmp")).to_owned();
+    if !is_plain(&directory) {
+        refuse("directory", format!("`{}` is not a plain absolute path", directory.display()));
+    }
+    if !refused.is_empty() {
+        return Err(Refusal { clauses: refused });
+    }
+
+    let by_kernel = profile.limits.memory_by == MemoryBy::Kernel;
+    let groups = &host.groups;
+    Ok(Plan {
+        profile: profile.digest().to_string(),
+        command: request.command.clone(),
+        directory,
+        environment: environment(profile, &request.environment),
+        mounts,
+        loopback: profile.network == Network::Loopback,
+        unix_sockets: profile.unix_sockets,
+        limits: profile.limits.clone(),
+        landlock: host.landlock,
+        unified: groups.unified.clone(),
+        memory_group: groups.memory.clone().filter(|_| by_kernel && groups.unified.is_none()),
+        process_group: groups.processes.clone().filter(|_| groups.unified.is_none()),
+        kill_group: groups.kill.clone().filter(|_| groups.unified.is_none()),
+        terminal: false,
+        without: Vec::new(),
+    })
+}
+
+/// Why a folder cannot be the workspace.
+fn unfit(workspace: &Path) -> Option<String> {
+    if !is_plain(workspace) {
+        return Some(format!("`{}` is not a plain absolute path", workspace.display()));
+    }
+    if workspace == Path::new("/") {
+        return Some("the whole file system cannot be one".to_owned());
+    }
+    let reserved = RESERVED.iter().find(|reserved| workspace.starts_with(reserved));
+    reserved.map(|reserved| format!("`{}` lies in `{reserved}`, which the sandbox builds itself", workspace.display()))
+}
+
+/// Whether `path` is of the system rather than of somebody who works on it.
+pub(crate) fn is_system(path: &Path) -> bool {
+    RESERVED.iter().any(|reserved| path.starts_with(reserved))
+}
+
+/// The places inside, parents before what lies in them.
+fn mounts(profile: &Profile, workspace: Option<&Path>) -> Vec<Mount> {
+    let entries = profile.files.iter().filter_map(|(place, access)| Some((place.at(workspace)?, *access)));
+    // Of two names for one path (a workspace, and its path), the tighter counts.
+    let mut by_path: BTreeMap<PathBuf, Access> = BTreeMap::new();
+    for (path, access) in entries {
+        by_path.entry(path).and_modify(|now| *now = access.min(*now)).or_insert(access);
+    }
+    let mount = |(path, access): (PathBuf, Access)| Mount { path, access, required: access >= Access::Cow };
+    by_path.into_iter().map(mount).collect()
+}
+
+/// The environment inside, sorted: what is set, then what is passed and was not set; placeholders for secrets last,
+/// which nothing else can replace.
+fn environment(profile: &Profile, caller: &BTreeMap<OsString, OsString>) -> Vec<(OsString, OsString)> {
+    let mut variables = BTreeMap::new();
+    for name in &profile.environment.pass {
+        if let Some(value) = caller.get(&OsString::from(name)).filter(|value| !value.as_encoded_bytes().contains(&0)) {
+            variables.insert(OsString::from(name), value.clone());
+        }
+    }
+    for (name, value) in &profile.environment.set {
+        variables.insert(name.into(), value.into());
+    }
+    for (name, reference) in &profile.secrets {
+        variables.insert(name.into(), format!("callgate-secret:{reference}").into());
+    }
+    variables.into_iter().collect()
+}

@@ -1,0 +1,112 @@
+//! What a run really got, read from the kernel after the program's process was bound and before it executed anything.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use callgate_text::Json;
+
+use crate::plan::{Layer, Plan};
+use crate::wire::fields;
+
+/// What the kernel says about the process that is about to execute the program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadBack {
+    /// The digest of the profile.
+    pub profile: String,
+    /// `NoNewPrivs` of `/proc/PID/status`.
+    pub no_new_privileges: bool,
+    /// `Seccomp`: 2 is a filter.
+    pub seccomp: u32,
+    /// The union of all capability sets.
+    pub capabilities: u64,
+    /// The user id outside.
+    pub uid: u32,
+    /// `/proc/PID/uid_map`, spaces folded.
+    pub uid_map: String,
+    /// Namespaces, by kind; each is another than the launcher's.
+    pub namespaces: BTreeMap<String, String>,
+    /// Landlock's version, if a file that no rule covers could not be opened.
+    pub landlock: u32,
+    /// Control groups that hold the run.
+    pub groups: Vec<String>,
+    /// Layers that were left out, for a test; any makes the run worthless as protection.
+    pub weakened: Vec<Layer>,
+}
+
+fields!(ReadBack {
+    profile, no_new_privileges, seccomp, capabilities, uid, uid_map, namespaces, landlock, groups, weakened,
+});
+
+/// The kinds of namespace that a run has of its own.
+const NAMESPACES: [&str; 7] = ["user", "pid", "mnt", "net", "ipc", "uts", "cgroup"];
+
+impl ReadBack {
+    /// Reads what process `pid` got. `landlock` and `groups` are what cannot be read there.
+    pub(crate) fn of(pid: i32, plan: &Plan, landlock: u32, groups: Vec<String>) -> std::io::Result<Self> {
+        let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
+        let hex = |name: &str| field(name).and_then(|text| u64::from_str_radix(text, 16).ok()).unwrap_or(u64::MAX);
+        let number = |name: &str| field(name).and_then(|text| text.split_whitespace().next()?.parse::<u32>().ok());
+        let mut namespaces = BTreeMap::new();
+        for kind in NAMESPACES {
+            let link = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/{kind}"));
+            let (theirs, ours) = (link(&pid.to_string())?, link("self")?);
+            if theirs != ours {
+                namespaces.insert(kind.to_owned(), theirs.to_string_lossy().into_owned());
+            }
+        }
+        let map = fs::read_to_string(format!("/proc/{pid}/uid_map"))?;
+        Ok(Self {
+            profile: plan.profile.clone(),
+            no_new_privileges: number("NoNewPrivs") == Some(1),
+            seccomp: number("Seccomp").unwrap_or(0),
+            capabilities: ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"].map(hex).into_iter().fold(0, |a, b| a | b),
+            uid: number("Uid").unwrap_or(0),
+            uid_map: map.split_whitespace().collect::<Vec<_>>().join(" "),
+            namespaces,
+            landlock,
+            groups,
+            weakened: plan.without.clone(),
+        })
+    }
+
+    /// What is missing against the plan; nothing may be.
+    pub(crate) fn shortfall(&self, plan: &Plan) -> Option<&'static str> {
+        let own = |kind: &str, layer| self.namespaces.contains_key(kind) || !plan.has(layer);
+        let mapped: Option<u32> = self.uid_map.split(' ').nth(1).and_then(|outside| outside.parse().ok());
+        match () {
+            () if !self.no_new_privileges => Some("no-new-privileges is not set"),
+            () if self.seccomp != 2 && plan.has(Layer::Seccomp) => Some("no system call filter is in force"),
+            () if self.capabilities != 0 && plan.has(Layer::Capabilities) => Some("it holds capabilities"),
+            () if self.uid == 0 || mapped == Some(0) || mapped.is_none() => Some("it is root outside"),
+            () if self.uid_map.split(' ').count() != 3 => Some("more than one user id is mapped"),
+            () if !own("pid", Layer::Processes) => Some("it shares the process namespace"),
+            () if !own("net", Layer::Network) => Some("it shares the network"),
+            () if !own("ipc", Layer::Ipc) => Some("it shares IPC"),
+            () if !own("uts", Layer::HostName) => Some("it shares the host name"),
+            () if ["user", "mnt", "cgroup"].iter().any(|kind| !self.namespaces.contains_key(*kind)) => {
+                Some("it shares a namespace")
+            }
+            () if self.landlock == 0 && plan.has(Layer::Landlock) => Some("Landlock is not in force"),
+            () => None,
+        }
+    }
+
+    /// For records.
+    pub fn to_json(&self) -> Json {
+        let texts = |texts: &[String]| Json::Array(texts.iter().cloned().map(Json::String).collect());
+        let weakened: Vec<String> = self.weakened.iter().map(|layer| format!("{layer:?}")).collect();
+        Json::object([
+            ("profile", Json::String(self.profile.clone())),
+            ("no_new_privileges", Json::Bool(self.no_new_privileges)),
+            ("seccomp", Json::integer(self.seccomp.into())),
+            ("capabilities", Json::String(format!("{:016x}", self.capabilities))),
+            ("uid", Json::integer(self.uid.into())),
+            ("uid_map", Json::String(self.uid_map.clone())),
+            ("namespaces", Json::object(self.namespaces.iter().map(|(k, v)| (k.clone(), Json::String(v.clone()))))),
+            ("landlock", Json::integer(self.landlock.into())),
+            ("groups", texts(&self.groups)),
+            ("weakened", texts(&weakened)),
+        ])
+    }
+}

@@ -1,0 +1,58 @@
+//! What the native sandbox does for an ordinary program: it runs, it ends, and each way of ending is told apart.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test stops at what it did not expect")]
+
+#[path = "support/bench.rs"]
+mod bench;
+
+use std::collections::BTreeMap;
+
+use bench::{As, Bench};
+use callgate_sandbox::{Exit, Limited};
+
+#[test]
+fn a_program_runs_and_what_it_got_is_read_back() {
+    for who in As::both() {
+        let bench = Bench::new(who);
+        let run = bench.run("workspace", &["/bin/sh", "-c", "echo out; echo err >&2; id -u; exit 7"]);
+        assert_eq!(run.exit, Exit::Code(7), "{who:?} {run:?}");
+        assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("out\n1000\n", "err\n"));
+        let got = run.got.unwrap();
+        assert_eq!((got.no_new_privileges, got.seccomp, got.capabilities), (true, 2, 0));
+        assert_eq!(got.namespaces.len(), 7, "{got:?}");
+        assert_ne!(got.uid, 0);
+        assert!(got.landlock >= 1);
+        assert_eq!(got.weakened, []);
+    }
+}
+
+#[test]
+fn each_way_of_ending_is_told_apart() {
+    for who in As::both() {
+        let bench = Bench::new(who);
+        let quick = bench.tighter("workspace", "wall = \"1s\"");
+        assert_eq!(bench.run_in(&quick, &["sleep", "60"]).exit, Exit::TimedOut);
+        assert_eq!(bench.run("workspace", &["sh", "-c", "kill -9 $$"]).exit, Exit::Signal(9));
+        let busy = bench.tighter("workspace", "cpu = \"1s\"");
+        assert_eq!(bench.run_in(&busy, &["sh", "-c", "while :; do :; done"]).exit, Exit::Limit(Limited::Cpu));
+        let silent = bench.tighter("workspace", "output = \"64KiB\"");
+        let run = bench.run_in(&silent, &["sh", "-c", "yes"]);
+        assert_eq!((run.exit, run.stdout.len()), (Exit::OutputCap, 64 << 10));
+        let small = bench.tighter("workspace", "disk = \"1024KiB\"");
+        let run = bench.run_in(&small, &["sh", "-c", "exec head -c 5000000 /dev/zero > /tmp/x"]);
+        assert!(matches!(run.exit, Exit::Code(1) | Exit::Limit(Limited::FileSize)), "{run:?}");
+        let lean = bench.tighter("workspace", "memory = \"64MiB\"");
+        let run = bench.run_in(&lean, &["python3", "-c", "x = bytearray(300 << 20)"]);
+        assert!(matches!(run.exit, Exit::OutOfMemory | Exit::Code(1) | Exit::Refused(_)), "{run:?}");
+        let run = bench.run("workspace", &["/no/such/program"]);
+        assert!(matches!(&run.exit, Exit::Refused(fault) if fault.step == "execute"), "{run:?}");
+    }
+}
+
+#[test]
+fn the_environment_starts_empty() {
+    let bench = Bench::new(As::Unprivileged);
+    let run = bench.run("workspace", &["env"]);
+    let variables: BTreeMap<&str, &str> = run.stdout.lines().filter_map(|line| line.split_once('=')).collect();
+    assert_eq!(variables.get("HOME"), Some(&"/home/agent"));
+    assert!(!variables.contains_key("CARGO_MANIFEST_DIR"), "{variables:?}");
+}

@@ -1,0 +1,162 @@
+//! Where runs are tried out: a workspace, a launcher as root or as an ordinary user, and what came of a run.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at what it did not expect")]
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::io::Read as _;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::thread;
+
+use callgate_sandbox::{
+    Exit, Host, Launcher, Plan, Profile, Profiles, ReadBack, Request, Streams, Usage, Written, compile,
+};
+use tempfile::TempDir;
+
+/// Who starts the launcher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum As {
+    /// Root, where the tests run as root.
+    Root,
+    /// An ordinary user.
+    Unprivileged,
+}
+
+/// The ordinary user, where the tests run as root.
+pub const SOMEBODY: u32 = 4242;
+
+impl As {
+    /// Both, as far as this machine lets us be them; a missing one shows, and fails where CI is set.
+    pub fn both() -> Vec<Self> {
+        if rustix::process::getuid().is_root() {
+            return vec![Self::Root, Self::Unprivileged];
+        }
+        assert!(std::env::var_os("CI").is_none(), "CI must run as root, to try both");
+        eprintln!("SKIPPED: as root, since the tests do not run as root");
+        vec![Self::Unprivileged]
+    }
+}
+
+/// A place to run things in.
+pub struct Bench {
+    pub who: As,
+    pub launcher: Launcher,
+    pub host: Host,
+    /// The workspace, which belongs to whoever starts the launcher.
+    pub workspace: PathBuf,
+    /// A folder beside it, outside of every view.
+    pub outside: PathBuf,
+    profiles: Profiles,
+    folder: TempDir,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Run {
+    pub exit: Exit,
+    pub usage: Usage,
+    pub stdout: String,
+    pub stderr: String,
+    pub got: Option<ReadBack>,
+    pub written: Vec<Written>,
+}
+
+impl Bench {
+    pub fn new(who: As) -> Self {
+        // Not in the folder of the build, which an ordinary user may not be able to reach.
+        let folder = tempfile::Builder::new().prefix("callgate-").tempdir_in("/var/tmp").unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let inside = |name: &str| folder.path().join(name);
+        for (program, name) in
+            [(env!("CARGO_BIN_EXE_callgate-launcher"), "launcher"), (env!("CARGO_BIN_EXE_callgate-attacker"), "attacker")]
+        {
+            fs::copy(program, inside(name)).unwrap();
+            fs::set_permissions(inside(name), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let root = rustix::process::getuid().is_root();
+        let launcher = match who {
+            As::Unprivileged if root => {
+                let id = SOMEBODY.to_string();
+                let launcher = inside("launcher").into_os_string();
+                let words: Vec<OsString> =
+                    vec!["--reuid".into(), id.clone().into(), "--regid".into(), id.into(), "--clear-groups".into(), launcher];
+                Launcher::at("/usr/bin/setpriv", words)
+            }
+            As::Root | As::Unprivileged => Launcher::at(inside("launcher"), Vec::<OsString>::new()),
+        };
+        let (workspace, outside) = (inside("work"), inside("outside"));
+        for path in [&workspace, &outside] {
+            fs::create_dir(path).unwrap();
+            if root && who == As::Unprivileged {
+                chown(path, Some(SOMEBODY), Some(SOMEBODY)).unwrap();
+            }
+        }
+        let host = launcher.probe().unwrap();
+        Self { who, launcher, host, workspace, outside, profiles: Profiles::default(), folder }
+    }
+
+    /// The attacking program, where everybody can read it.
+    pub fn attacker(&self) -> PathBuf {
+        self.folder.path().join("attacker")
+    }
+
+    /// A built-in profile; without control groups, the one that counts memory.
+    pub fn profile(&self, name: &str) -> Profile {
+        let watched = name == "workspace" && !self.host.has(callgate_sandbox::Part::MemoryGroup);
+        self.profiles.get(if watched { "workspace-watched" } else { name }).unwrap().clone()
+    }
+
+    /// A built-in profile with some of it tightened.
+    pub fn tighter(&self, name: &str, clauses: &str) -> Profile {
+        let base = self.profile(name).name;
+        let text = format!("[profile.tighter]\nextends = \"{base}\"\n{clauses}\n");
+        Profiles::parse(&text).unwrap().get("tighter").unwrap().clone()
+    }
+
+    pub fn plan(&self, profile: &Profile, command: &[impl AsRef<Path>]) -> Plan {
+        compile(profile, &self.request(command), &self.host).unwrap()
+    }
+
+    pub fn request(&self, command: &[impl AsRef<Path>]) -> Request {
+        Request {
+            command: command.iter().map(|word| word.as_ref().as_os_str().to_owned()).collect(),
+            workspace: Some(self.workspace.clone()),
+            directory: None,
+            environment: std::env::vars_os().collect::<BTreeMap<_, _>>(),
+        }
+    }
+
+    pub fn run(&self, profile: &str, command: &[impl AsRef<Path>]) -> Run {
+        self.run_in(&self.profile(profile), command)
+    }
+
+    pub fn run_in(&self, profile: &Profile, command: &[impl AsRef<Path>]) -> Run {
+        self.run_plan(&self.plan(profile, command))
+    }
+
+    pub fn run_plan(&self, plan: &Plan) -> Run {
+        let streams = Streams { stdin: None, stdout: Stdio::piped(), stderr: Stdio::piped() };
+        let mut running = self.launcher.launch(plan, streams).unwrap();
+        let read = |mut from: Box<dyn std::io::Read + Send>| {
+            thread::spawn(move || {
+                let mut bytes = Vec::new();
+                from.read_to_end(&mut bytes).unwrap();
+                String::from_utf8_lossy(&bytes).into_owned()
+            })
+        };
+        let stdout = read(Box::new(running.stdout().unwrap()));
+        let stderr = read(Box::new(running.stderr().unwrap()));
+        let finished = running.wait().unwrap();
+        Run {
+            exit: finished.ending.exit,
+            usage: finished.ending.usage,
+            stdout: stdout.join().unwrap(),
+            stderr: stderr.join().unwrap(),
+            got: finished.got,
+            written: finished.written,
+        }
+    }
+}

@@ -25,19 +25,15 @@ pub enum Part {
     MappedOwner,
     /// A control group that holds memory.
     MemoryGroup,
-    /// A control group that holds the number of processes.
-    ProcessGroup,
-    /// A control group that can be killed at once.
-    KillGroup,
 }
 
 variants!(Part {
-    Landlock, Seccomp, Namespaces, OwnProc, BuiltRoot, CopyOnWrite, MappedOwner, MemoryGroup, ProcessGroup, KillGroup,
+    Landlock, Seccomp, Namespaces, OwnProc, BuiltRoot, CopyOnWrite, MappedOwner, MemoryGroup,
 });
 
 impl Part {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 8] = [
         Self::Landlock,
         Self::Seccomp,
         Self::Namespaces,
@@ -46,8 +42,6 @@ impl Part {
         Self::CopyOnWrite,
         Self::MappedOwner,
         Self::MemoryGroup,
-        Self::ProcessGroup,
-        Self::KillGroup,
     ];
 
     /// What no native sandbox can do without.
@@ -65,8 +59,6 @@ impl fmt::Display for Part {
             Self::CopyOnWrite => "copy-on-write workspace",
             Self::MappedOwner => "workspace of another owner",
             Self::MemoryGroup => "memory limit for the whole tree",
-            Self::ProcessGroup => "process limit by control group",
-            Self::KillGroup => "control group that is killed at once",
         })
     }
 }
@@ -104,13 +96,9 @@ pub struct Groups {
     pub unified: Option<PathBuf>,
     /// Version 1, memory.
     pub memory: Option<PathBuf>,
-    /// Version 1, processes.
-    pub processes: Option<PathBuf>,
-    /// Version 2 without controllers: only to kill.
-    pub kill: Option<PathBuf>,
 }
 
-fields!(Groups { unified, memory, processes, kill });
+fields!(Groups { unified, memory });
 
 impl Host {
     /// Whether `part` is to be had.

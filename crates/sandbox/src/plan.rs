@@ -59,15 +59,13 @@ pub struct Plan {
     pub(crate) landlock: u32,
     pub(crate) unified: Option<PathBuf>,
     pub(crate) memory_group: Option<PathBuf>,
-    pub(crate) process_group: Option<PathBuf>,
-    pub(crate) kill_group: Option<PathBuf>,
     pub(crate) terminal: bool,
     pub(crate) without: Vec<Layer>,
 }
 
 fields!(Plan {
-    profile, command, directory, environment, mounts, loopback, unix_sockets, limits, landlock, unified, memory_group,
-    process_group, kill_group, terminal, without,
+    profile, command, directory, environment, mounts, loopback, unix_sockets, limits, landlock, unified,
+    memory_group, terminal, without,
 });
 
 /// One place in the file system inside. It lies at the same path as outside.
@@ -245,8 +243,6 @@ pub fn compile(profile: &Profile, request: &Request, host: &Host) -> Result<Plan
         landlock: host.landlock,
         unified: groups.unified.clone(),
         memory_group: groups.memory.clone().filter(|_| by_kernel && groups.unified.is_none()),
-        process_group: groups.processes.clone().filter(|_| groups.unified.is_none()),
-        kill_group: groups.kill.clone().filter(|_| groups.unified.is_none()),
         terminal: false,
         without: Vec::new(),
     })

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::PathBuf;
 
 use callgate_text::Json;
 
@@ -40,18 +41,33 @@ fields!(ReadBack {
 /// The kinds of namespace that a run has of its own.
 const NAMESPACES: [&str; 7] = ["user", "pid", "mnt", "net", "ipc", "uts", "cgroup"];
 
+/// The launcher's own namespaces.
+pub(crate) struct Namespaces(BTreeMap<&'static str, PathBuf>);
+
+impl Namespaces {
+    pub(crate) fn own() -> std::io::Result<Self> {
+        let links = NAMESPACES.into_iter().map(|kind| Ok((kind, fs::read_link(format!("/proc/self/ns/{kind}"))?)));
+        links.collect::<std::io::Result<_>>().map(Self)
+    }
+}
+
 impl ReadBack {
     /// Reads what process `pid` got. `landlock` and `groups` are what cannot be read there.
-    pub(crate) fn of(pid: i32, plan: &Plan, landlock: u32, groups: Vec<String>) -> std::io::Result<Self> {
+    pub(crate) fn of(
+        pid: i32,
+        plan: &Plan,
+        ours: &Namespaces,
+        landlock: u32,
+        groups: Vec<String>,
+    ) -> std::io::Result<Self> {
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
         let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
         let hex = |name: &str| field(name).and_then(|text| u64::from_str_radix(text, 16).ok()).unwrap_or(u64::MAX);
         let number = |name: &str| field(name).and_then(|text| text.split_whitespace().next()?.parse::<u32>().ok());
         let mut namespaces = BTreeMap::new();
         for kind in NAMESPACES {
-            let link = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/{kind}"));
-            let (theirs, ours) = (link(&pid.to_string())?, link("self")?);
-            if theirs != ours {
+            let theirs = fs::read_link(format!("/proc/{pid}/ns/{kind}"))?;
+            if ours.0.get(kind) != Some(&theirs) {
                 namespaces.insert(kind.to_owned(), theirs.to_string_lossy().into_owned());
             }
         }

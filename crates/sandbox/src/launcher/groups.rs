@@ -17,12 +17,10 @@ const PREFIX: &str = "callgate-";
 #[derive(Default)]
 pub(super) struct Made {
     unified: Option<(PathBuf, OwnedFd)>,
-    kill: Option<(PathBuf, OwnedFd)>,
     memory: Option<PathBuf>,
-    processes: Option<PathBuf>,
 }
 
-/// Makes the groups that the plan names, with its limits.
+/// Makes the groups of version 2 that the plan names, in which the init is to be born.
 pub(super) fn make(plan: &Plan) -> Result<Made, Fault> {
     let mut made = Made::default();
     if !plan.has(Layer::Groups) {
@@ -38,22 +36,6 @@ pub(super) fn make(plan: &Plan) -> Result<Made, Fault> {
         let _ = set(&group, "memory.oom.group", 1);
         set(&group, "pids.max", limits.processes.saturating_add(1))?;
     }
-    if let Some(parent) = &plan.kill_group {
-        let group = folder(parent)?;
-        made.kill = Some((group.clone(), opened(&group)?));
-    }
-    if let Some(parent) = &plan.memory_group {
-        let group = folder(parent)?;
-        made.memory = Some(group.clone());
-        set(&group, "memory.limit_in_bytes", limits.memory)?;
-        let _ = set(&group, "memory.memsw.limit_in_bytes", limits.memory);
-        let _ = set(&group, "memory.swappiness", 0);
-    }
-    if let Some(parent) = &plan.process_group {
-        let group = folder(parent)?;
-        made.processes = Some(group.clone());
-        set(&group, "pids.max", limits.processes.saturating_add(1))?;
-    }
     Ok(made)
 }
 
@@ -66,15 +48,20 @@ impl Drop for Made {
 impl Made {
     /// The folder of version 2 in which the init is to be born.
     pub(super) fn unified_folder(&self) -> Option<BorrowedFd<'_>> {
-        self.unified.as_ref().or(self.kill.as_ref()).map(|(_, folder)| folder.as_fd())
+        self.unified.as_ref().map(|(_, folder)| folder.as_fd())
     }
 
-    /// Puts the init, which nothing has come from yet, into those of version 1.
-    pub(super) fn enter(&self, init: Pid) -> Result<(), Fault> {
-        for group in self.memory.iter().chain(&self.processes) {
-            set(group, "cgroup.procs", u64::from(init.as_raw_nonzero().get().cast_unsigned()))?;
-        }
-        Ok(())
+    /// Makes the group of version 1 that holds memory, and puts the init, which nothing has come from yet, into it.
+    /// Such a move waits for the whole kernel; the init builds its view meanwhile.
+    pub(super) fn enter(&mut self, plan: &Plan, init: Pid) -> Result<(), Fault> {
+        let Some(parent) = plan.memory_group.as_ref().filter(|_| plan.has(Layer::Groups)) else { return Ok(()) };
+        let group = folder(parent)?;
+        self.memory = Some(group.clone());
+        set(&group, "memory.limit_in_bytes", plan.limits.memory)?;
+        // Where there is no swap accounting there is no such file.
+        let _ = set(&group, "memory.memsw.limit_in_bytes", plan.limits.memory);
+        let _ = set(&group, "memory.swappiness", 0);
+        set(&group, "cgroup.procs", u64::from(init.as_raw_nonzero().get().cast_unsigned()))
     }
 
     /// Whether the kernel has killed something for its memory.
@@ -90,15 +77,15 @@ impl Made {
 
     /// Kills whatever is in the group of version 2, at once.
     pub(super) fn kill(&self) {
-        for (group, _) in self.unified.iter().chain(&self.kill) {
+        if let Some((group, _)) = &self.unified {
             let _ = fs::write(group.join("cgroup.kill"), "1");
         }
     }
 
     /// Removes the groups. They must be empty.
     pub(super) fn remove(&mut self) {
-        let versioned = [self.unified.take(), self.kill.take()].into_iter().flatten().map(|(group, _)| group);
-        for group in versioned.chain(self.memory.take()).chain(self.processes.take()) {
+        let unified = self.unified.take().map(|(group, _)| group);
+        for group in unified.into_iter().chain(self.memory.take()) {
             // The last process may be gone for us a moment before it is for the group.
             for _ in 0..50 {
                 match fs::remove_dir(&group) {
@@ -113,8 +100,7 @@ impl Made {
 
     /// Where they are, for the record and for who must clean up if the launcher cannot.
     pub(super) fn names(&self) -> Vec<String> {
-        let versioned = self.unified.iter().chain(&self.kill).map(|(group, _)| group);
-        versioned.chain(&self.memory).chain(&self.processes).map(|group| group.display().to_string()).collect()
+        self.unified.iter().map(|(group, _)| group).chain(&self.memory).map(|group| group.display().to_string()).collect()
     }
 }
 
@@ -168,11 +154,9 @@ pub(super) fn candidates() -> Groups {
         };
         match *kind {
             "cgroup" if options.contains(&"memory") => groups.memory = within("memory"),
-            "cgroup" if options.contains(&"pids") => groups.processes = within("pids"),
             "cgroup2" => {
                 let Some(here) = within("") else { continue };
                 groups.unified = with_controllers(&here);
-                groups.kill = Some(here);
             }
             _ => {}
         }

@@ -1,5 +1,6 @@
 //! The init: process 1 inside. It builds the view, forks the program, and collects what is orphaned.
 
+use std::convert::Infallible;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::process::{DumpableBehavior, Gid, Resource, Rlimit, Signal, Uid};
@@ -25,18 +26,14 @@ pub(super) struct Ends {
 /// The whole life of the init. Never returns: it is a copy of the launcher and must not go on as one.
 pub(super) fn main(plan: &Plan, ends: Ends, sources: Option<Sources>) -> ! {
     let launcher = ends.launcher.as_fd().try_clone_to_owned();
-    match build_and_run(plan, ends, sources) {
-        Ok(()) => sys::leave(0),
-        Err(fault) => {
-            if let Ok(launcher) = launcher {
-                let _ = Word::Failed(fault).say(launcher, &[]);
-            }
-            sys::leave(1)
-        }
+    let Err(fault) = build_and_run(plan, ends, sources);
+    if let Ok(launcher) = launcher {
+        let _ = Word::Failed(fault).say(launcher, &[]);
     }
+    sys::leave(1)
 }
 
-fn build_and_run(plan: &Plan, ends: Ends, sources: Option<Sources>) -> Result<(), Fault> {
+fn build_and_run(plan: &Plan, ends: Ends, sources: Option<Sources>) -> Result<Infallible, Fault> {
     // Until the launcher says so, nobody inside has an identity.
     await_go(&ends.launcher)?;
     // Unless root has opened them, while this is still the user outside that it was.
@@ -71,6 +68,8 @@ fn build_and_run(plan: &Plan, ends: Ends, sources: Option<Sources>) -> Result<()
     }
 
     let bound = program::Bound::prepare(plan)?;
+    // Whatever is forked must be in the control groups, into which the launcher puts this process meanwhile.
+    await_go(&ends.launcher)?;
     let (first, handle) = match sys::fork(0, None).step("fork")? {
         Side::Child => program::main(plan, ends, bound),
         Side::Parent { pid, handle } => (pid.as_raw_nonzero().get(), handle),
@@ -79,18 +78,28 @@ fn build_and_run(plan: &Plan, ends: Ends, sources: Option<Sources>) -> Result<()
     drop(handle);
     let launcher = ends.launcher;
     drop((ends.stdin, ends.stdout, ends.stderr));
-    only_this(&launcher)?;
-    if plan.has(Layer::Seccomp) {
-        program::install(&seccomp::program(&init_calls(), Answer::Kill))?;
+    collect(plan, &launcher, first)
+}
+
+/// Collects what ends, until the program has. From here on every other descriptor is closed behind its owner's back,
+/// so that this ends without coming back: nothing is dropped.
+fn collect(plan: &Plan, launcher: &OwnedFd, first: i32) -> ! {
+    let bound = only_this(launcher).and_then(|()| match plan.has(Layer::Seccomp) {
+        true => program::install(&seccomp::program(&init_calls(), Answer::Kill)),
+        false => Ok(()),
+    });
+    if let Err(fault) = bound {
+        let _ = Word::Failed(fault).say(launcher, &[]);
+        sys::leave(1)
     }
     while let Some(ended) = sys::wait_for_child() {
         if ended.pid == first {
-            // The end of this process ends everything else in here.
-            Word::Ended(ended.status, ended.cpu_micros, ended.peak_kib).say(&launcher, &[]).step("tell the launcher")?;
-            return Ok(());
+            // If the launcher does not hear it, it sees the end of this process, which ends everything else in here.
+            let _ = Word::Ended(ended.status, ended.cpu_micros, ended.peak_kib).say(launcher, &[]);
+            sys::leave(0)
         }
     }
-    Ok(())
+    sys::leave(1)
 }
 
 /// From whoever it was outside to the one user there is inside, with all capabilities in here for now.

@@ -53,20 +53,13 @@ fn usable(missing: &mut Vec<Missing>) -> Groups {
     };
     let unified = tried(&found.unified, "memory.max").and_then(|()| tried(&found.unified, "pids.max"));
     let memory = tried(&found.memory, "memory.limit_in_bytes");
-    let processes = tried(&found.processes, "pids.max");
-    let kill = tried(&found.kill, "cgroup.kill");
     let with_unified = unified.is_ok();
     let kept = Groups {
         unified: found.unified.filter(|_| unified.is_ok()),
         memory: found.memory.filter(|_| memory.is_ok()),
-        processes: found.processes.filter(|_| processes.is_ok()),
-        kill: found.kill.filter(|_| kill.is_ok()),
     };
-    for (part, tried) in [(Part::MemoryGroup, memory), (Part::ProcessGroup, processes), (Part::KillGroup, kill)] {
-        match tried {
-            Err(why) if !with_unified => missing.push(Missing { part, why }),
-            _ => {}
-        }
+    if let (Err(why), false) = (memory, with_unified) {
+        missing.push(Missing { part: Part::MemoryGroup, why });
     }
     kept
 }

@@ -15,7 +15,7 @@ use super::{groups, inside, mounts, owners, watch};
 use crate::ending::{Ending, Fault, Step};
 use crate::message::{Answer, send};
 use crate::plan::{Layer, Plan};
-use crate::readback::ReadBack;
+use crate::readback::{Namespaces, ReadBack};
 use crate::sys::{self, Side};
 
 /// The user and group that the program is inside.
@@ -179,13 +179,16 @@ pub(super) fn run(
     };
     drop((theirs, out_inside, err_inside, stdin_inside, sources));
     let mut sandbox = Sandbox { init, handle, inside: ours, groups: made, oom: false };
-    sandbox.groups.enter(init)?;
     owners::map_identity(init, (INSIDE_ID, id), (INSIDE_ID, group_id))?;
     go(&sandbox.inside)?;
+    sandbox.groups.enter(plan, init)?;
+    // From here on the init may fork: everything it forks is in the groups.
+    go(&sandbox.inside)?;
 
+    let ours = Namespaces::own().step("read back")?;
     let (written, landlock, program) = until_bound(&sandbox, plan)?;
     let number = number_of(&program)?;
-    let got = ReadBack::of(number, plan, landlock, sandbox.groups.names()).step("read back")?;
+    let got = ReadBack::of(number, plan, &ours, landlock, sandbox.groups.names()).step("read back")?;
     if let Some(why) = got.shortfall(plan) {
         return Err(Fault::new("read back", why));
     }
@@ -227,19 +230,22 @@ fn namespaces(plan: &Plan) -> i32 {
 
 /// Follows the start up to the point where the program's process is bound.
 fn until_bound(sandbox: &Sandbox, plan: &Plan) -> Result<(Vec<OwnedFd>, u32, OwnedFd), Fault> {
-    let mut written = Vec::new();
-    let mut program = None;
+    let (mut written, mut program, mut bound) = (Vec::new(), None, None);
     loop {
+        // Init and program each speak for themselves, so that either may be first.
         match Word::hear(&sandbox.inside)? {
             Some((Word::Built, folders)) => written = folders,
             Some((Word::Forked, handles)) => program = handles.into_iter().next(),
-            Some((Word::Bound(landlock), _)) => {
-                let program = program.ok_or_else(|| Fault::new("start", "the program's process is unknown"))?;
-                return Ok((written, if plan.has(Layer::Landlock) { landlock } else { 0 }, program));
-            }
+            Some((Word::Bound(landlock), _)) => bound = Some(landlock),
             Some((Word::Failed(fault), _)) => return Err(fault),
             Some((Word::Ended(..), _)) | None => return Err(Fault::new("start", "the init is gone")),
         }
+        program = match (program, bound) {
+            (Some(program), Some(landlock)) => {
+                return Ok((written, if plan.has(Layer::Landlock) { landlock } else { 0 }, program));
+            }
+            (program, _) => program,
+        };
     }
 }
 

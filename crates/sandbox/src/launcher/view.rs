@@ -25,13 +25,12 @@ pub(super) const BASE: &str = "/usr";
 /// before the program starts.
 const SCRATCH: &str = ".scratch";
 
-/// What of `/proc` is masked: it tells of the host, or reaches past the process namespace.
+/// What of `/proc` is masked: it tells of the host, or reaches past the process namespace. What only root can read is
+/// not: nobody inside is root outside.
 const MASKED: &[&str] = &[
-    "acpi", "asound", "buddyinfo", "bus", "cmdline", "config.gz", "consoles", "crypto", "diskstats", "driver", "dma",
-    "fs", "interrupts", "iomem", "ioports", "irq", "kallsyms", "kcore", "key-users", "keys", "kmsg", "kpagecount",
-    "kpageflags", "latency_stats", "locks", "modules", "pagetypeinfo", "partitions", "pressure", "sched_debug",
-    "scsi", "slabinfo", "softirqs", "swaps", "sysrq-trigger", "sysvipc", "timer_list", "tty", "vmallocinfo",
-    "zoneinfo",
+    "acpi", "asound", "bus", "cmdline", "config.gz", "diskstats", "driver", "fs", "interrupts", "iomem", "ioports",
+    "irq", "kallsyms", "kcore", "key-users", "keys", "locks", "modules", "partitions", "pressure", "sched_debug",
+    "scsi", "softirqs", "sysrq-trigger", "sysvipc", "timer_list", "tty",
 ];
 
 /// Builds the view, makes it the root, and returns the open folders that hold what will be written, one for each
@@ -47,6 +46,7 @@ pub(super) fn build(plan: &Plan, sources: Sources) -> Result<Vec<OwnedFd>, Fault
     attach_at(&scratch, &root, Path::new(SCRATCH))?;
     let scratch = below(root.as_fd(), Path::new(SCRATCH)).step("scratch file system")?;
 
+    make_file(&root, Path::new(CANARY)).step("root file system")?;
     own_proc(&root, plan)?;
     devices(&root, &scratch, &sources)?;
     etc(&root)?;
@@ -245,27 +245,32 @@ fn own_proc(root: &OwnedFd, plan: &Plan) -> Result<(), Fault> {
     if !plan.has(Layer::ProcMasks) {
         return Ok(());
     }
+    // Two mounts that show nothing, read-only; every mask is a copy of one of them.
+    let masks = tmpfs("4k", 16).step("mask /proc")?;
     mkdirat(root, ".mask", Mode::from_raw_mode(0o555)).step("mask /proc")?;
-    make_file(root, Path::new(".mask-file")).step("mask /proc")?;
-    let masks = [".mask-file", ".mask"].map(|name| below(root.as_fd(), Path::new(name)));
-    let [file, folder] = masks;
-    let (file, folder) = (file.step("mask /proc")?, folder.step("mask /proc")?);
+    attach_at(&masks, root, Path::new(".mask"))?;
+    let masks = below(root.as_fd(), Path::new(".mask")).step("mask /proc")?;
+    make_file(&masks, Path::new("file")).step("mask /proc")?;
+    mkdirat(&masks, "folder", Mode::from_raw_mode(0o555)).step("mask /proc")?;
+    sys::restrict_mount(masks.as_fd(), attribute::READ_ONLY | attribute::NO_PROGRAMS).step("mask /proc")?;
+    let node = |name: &str| below(masks.as_fd(), Path::new(name)).step("mask /proc");
+    let (file, folder) = (node("file")?, node("folder")?);
+    let proc = below(root.as_fd(), Path::new("proc")).step("mask /proc")?;
     for name in MASKED {
-        let path = Path::new("proc").join(name);
-        let kind = match below(root.as_fd(), &path) {
-            Ok(node) => rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&node).step("mask /proc")?.st_mode),
+        let node = match rustix::fs::openat(&proc, *name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
+            Ok(node) => node,
             // Not in this kernel, or not for us.
             Err(Errno::NOENT | Errno::ACCESS) => continue,
-            // Links lead to a process's own folder, which is what may be seen.
-            Err(Errno::LOOP) => continue,
             Err(error) => return Err(Fault::new("mask /proc", error)),
         };
+        let kind = rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&node).step("mask /proc")?.st_mode);
         let mask = if kind == rustix::fs::FileType::Directory { &folder } else { &file };
         let tree = detach(mask.as_fd(), false).step("mask /proc")?;
-        sys::restrict_mount(tree.as_fd(), attribute::READ_ONLY | attribute::NO_PROGRAMS).step("mask /proc")?;
-        attach_at(&tree, root, &path)?;
+        let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+        move_mount(&tree, "", &node, "", flags).step(format!("mask /proc/{name}"))?;
     }
-    Ok(())
+    unmount(format!("{BASE}/.mask"), UnmountFlags::DETACH).step("mask /proc")?;
+    rustix::fs::unlinkat(root, ".mask", rustix::fs::AtFlags::REMOVEDIR).step("mask /proc")
 }
 
 /// `/dev`: five devices, shared memory, and the usual links.
@@ -306,8 +311,6 @@ fn etc(root: &OwnedFd) -> Result<(), Fault> {
         ("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"),
         ("resolv.conf", ""),
         ("machine-id", "00000000000000000000000000000001\n"),
-        // What no rule of Landlock covers, to see that it holds.
-        (CANARY, "unreadable\n"),
     ] {
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
         let file = openat(&etc, name, flags, Mode::from_raw_mode(0o644)).step("/etc")?;
@@ -316,11 +319,8 @@ fn etc(root: &OwnedFd) -> Result<(), Fault> {
     Ok(())
 }
 
-/// A file in `/etc` that the program may not open.
-pub(super) const CANARY: &str = ".landlock";
-
-/// The synthetic files that it may.
-pub(super) const ETC: [&str; 7] = ["passwd", "group", "hosts", "hostname", "nsswitch.conf", "resolv.conf", "machine-id"];
+/// A file that no rule of Landlock covers, to see that it holds.
+pub(super) const CANARY: &str = "/.landlock";
 
 /// The root alone: what is mounted below it keeps its own attributes.
 fn read_only_alone(root: &OwnedFd) -> std::io::Result<()> {

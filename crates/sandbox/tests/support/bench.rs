@@ -18,7 +18,7 @@ use tempfile::TempDir;
 
 /// Who starts the launcher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum As {
+pub(crate) enum As {
     /// Root, where the tests run as root.
     Root,
     /// An ordinary user.
@@ -26,11 +26,11 @@ pub enum As {
 }
 
 /// The ordinary user, where the tests run as root.
-pub const SOMEBODY: u32 = 4242;
+pub(crate) const SOMEBODY: u32 = 4242;
 
 impl As {
     /// Both, as far as this machine lets us be them; a missing one shows, and fails where CI is set.
-    pub fn both() -> Vec<Self> {
+    pub(crate) fn both() -> Vec<Self> {
         if rustix::process::getuid().is_root() {
             return vec![Self::Root, Self::Unprivileged];
         }
@@ -41,31 +41,31 @@ impl As {
 }
 
 /// A place to run things in.
-pub struct Bench {
-    pub who: As,
-    pub launcher: Launcher,
-    pub host: Host,
+pub(crate) struct Bench {
+    pub(crate) who: As,
+    pub(crate) launcher: Launcher,
+    pub(crate) host: Host,
     /// The workspace, which belongs to whoever starts the launcher.
-    pub workspace: PathBuf,
+    pub(crate) workspace: PathBuf,
     /// A folder beside it, outside of every view.
-    pub outside: PathBuf,
+    pub(crate) outside: PathBuf,
     profiles: Profiles,
     folder: TempDir,
 }
 
 /// What came of a run.
 #[derive(Debug)]
-pub struct Run {
-    pub exit: Exit,
-    pub usage: Usage,
-    pub stdout: String,
-    pub stderr: String,
-    pub got: Option<ReadBack>,
-    pub written: Vec<Written>,
+pub(crate) struct Run {
+    pub(crate) exit: Exit,
+    pub(crate) usage: Usage,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) got: Option<ReadBack>,
+    pub(crate) written: Vec<Written>,
 }
 
 impl Bench {
-    pub fn new(who: As) -> Self {
+    pub(crate) fn new(who: As) -> Self {
         // Not in the folder of the build, which an ordinary user may not be able to reach.
         let folder = tempfile::Builder::new().prefix("callgate-").tempdir_in("/var/tmp").unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -99,28 +99,28 @@ impl Bench {
     }
 
     /// The attacking program, where everybody can read it.
-    pub fn attacker(&self) -> PathBuf {
+    pub(crate) fn attacker(&self) -> PathBuf {
         self.folder.path().join("attacker")
     }
 
     /// A built-in profile; without control groups, the one that counts memory.
-    pub fn profile(&self, name: &str) -> Profile {
+    pub(crate) fn profile(&self, name: &str) -> Profile {
         let watched = name == "workspace" && !self.host.has(callgate_sandbox::Part::MemoryGroup);
         self.profiles.get(if watched { "workspace-watched" } else { name }).unwrap().clone()
     }
 
     /// A built-in profile with some of it tightened.
-    pub fn tighter(&self, name: &str, clauses: &str) -> Profile {
+    pub(crate) fn tighter(&self, name: &str, clauses: &str) -> Profile {
         let base = self.profile(name).name;
         let text = format!("[profile.tighter]\nextends = \"{base}\"\n{clauses}\n");
         Profiles::parse(&text).unwrap().get("tighter").unwrap().clone()
     }
 
-    pub fn plan(&self, profile: &Profile, command: &[impl AsRef<Path>]) -> Plan {
+    pub(crate) fn plan(&self, profile: &Profile, command: &[impl AsRef<Path>]) -> Plan {
         compile(profile, &self.request(command), &self.host).unwrap()
     }
 
-    pub fn request(&self, command: &[impl AsRef<Path>]) -> Request {
+    pub(crate) fn request(&self, command: &[impl AsRef<Path>]) -> Request {
         Request {
             command: command.iter().map(|word| word.as_ref().as_os_str().to_owned()).collect(),
             workspace: Some(self.workspace.clone()),
@@ -129,15 +129,15 @@ impl Bench {
         }
     }
 
-    pub fn run(&self, profile: &str, command: &[impl AsRef<Path>]) -> Run {
+    pub(crate) fn run(&self, profile: &str, command: &[impl AsRef<Path>]) -> Run {
         self.run_in(&self.profile(profile), command)
     }
 
-    pub fn run_in(&self, profile: &Profile, command: &[impl AsRef<Path>]) -> Run {
+    pub(crate) fn run_in(&self, profile: &Profile, command: &[impl AsRef<Path>]) -> Run {
         self.run_plan(&self.plan(profile, command))
     }
 
-    pub fn run_plan(&self, plan: &Plan) -> Run {
+    pub(crate) fn run_plan(&self, plan: &Plan) -> Run {
         let streams = Streams { stdin: None, stdout: Stdio::piped(), stderr: Stdio::piped() };
         let mut running = self.launcher.launch(plan, streams).unwrap();
         let read = |mut from: Box<dyn std::io::Read + Send>| {

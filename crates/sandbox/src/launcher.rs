@@ -22,11 +22,12 @@ mod start;
 mod view;
 mod watch;
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::ExitCode;
 
 use crate::ending::{Fault, Step};
 use crate::message::{Answer, Order, receive, send};
+use crate::plan::Layer;
 use crate::sys;
 
 /// The whole life of a launcher. Standard input is the socket to the supervisor; standard output and standard error
@@ -40,19 +41,31 @@ pub fn main() -> ExitCode {
 }
 
 fn serve() -> Result<(), Fault> {
-    sys::close_from(3).step("close what was inherited")?;
     let stdin = std::io::stdin();
-    let socket: OwnedFd = stdin.as_fd().try_clone_to_owned().step("socket")?;
-    let (order, descriptors) = receive::<Order>(&socket).step("order")?.ok_or_else(|| Fault::new("order", "none"))?;
+    let socket = stdin.as_fd();
+    let (order, descriptors) = receive::<Order>(socket).step("order")?.ok_or_else(|| Fault::new("order", "none"))?;
     let answer = match order {
         Order::Probe => Answer::Offers(probe::probe()),
-        Order::Run(plan) => match start::run(&plan, descriptors, &socket) {
-            Ok((ending, written)) => {
-                let written: Vec<_> = written.iter().map(AsFd::as_fd).collect();
-                return send(&socket, &Answer::Ended(ending), &written).step("report");
+        Order::Run(plan) => {
+            if plan.has(Layer::CloseFiles) {
+                close_inherited(&descriptors)?;
             }
-            Err(fault) => Answer::Refused(fault),
-        },
+            match start::run(&plan, descriptors, socket) {
+                Ok((ending, written)) => {
+                    let written: Vec<_> = written.iter().map(AsFd::as_fd).collect();
+                    return send(socket, &Answer::Ended(ending), &written).step("report");
+                }
+                Err(fault) => Answer::Refused(fault),
+            }
+        }
     };
-    send(&socket, &answer, &[]).step("report")
+    send(socket, &answer, &[]).step("report")
+}
+
+/// Whatever the supervisor had open when it started us, by its own or a library's carelessness.
+fn close_inherited(received: &[OwnedFd]) -> Result<(), Fault> {
+    let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
+    let mut kept: Vec<BorrowedFd<'_>> = received.iter().map(AsFd::as_fd).collect();
+    kept.extend([stdin.as_fd(), stdout.as_fd(), stderr.as_fd()]);
+    sys::close_all_but(&kept).step("close what was inherited")
 }

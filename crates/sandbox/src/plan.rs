@@ -109,8 +109,6 @@ pub enum Layer {
     Groups,
     /// Closing what the launcher had open.
     CloseFiles,
-    /// Starting from an empty environment.
-    Environment,
     /// Copy-on-write: the workspace is written in place.
     CopyOnWrite,
     /// The deadline.
@@ -125,7 +123,7 @@ pub enum Layer {
 
 variants!(Layer {
     Seccomp, Landlock, Processes, Network, Ipc, HostName, ReadOnly, ProcMasks, Capabilities, Limits, Groups,
-    CloseFiles, Environment, CopyOnWrite, Deadline, OutputCap, DeathSignal, HiddenInit,
+    CloseFiles, CopyOnWrite, Deadline, OutputCap, DeathSignal, HiddenInit,
 });
 
 impl Plan {

@@ -118,18 +118,27 @@ fn set_mount(mount: BorrowedFd<'_>, attributes: MountAttributes, below: bool) ->
 
 /// Closes every descriptor from `first` on when a program is executed.
 pub(crate) fn close_on_exec_from(first: u32) -> io::Result<()> {
-    close_range(first, libc::CLOSE_RANGE_CLOEXEC)
+    close_range(first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC)
 }
 
-/// Closes every descriptor from `first` on, now. Only at the start of a process, before anything owns one.
-pub(crate) fn close_from(first: u32) -> io::Result<()> {
-    close_range(first, 0)
+/// Closes every descriptor but `kept`, now. Whatever else owned one must never be dropped or used any more: for the
+/// start of a process, before anything owns one that is not named, and for one that goes on to [`leave`].
+pub(crate) fn close_all_but(kept: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let mut kept: Vec<u32> = kept.iter().map(|kept| kept.as_raw_fd().cast_unsigned()).collect();
+    kept.sort_unstable();
+    let mut first = 0;
+    for number in kept {
+        if number > first {
+            close_range(first, number - 1, 0)?;
+        }
+        first = number.saturating_add(1);
+    }
+    close_range(first, u32::MAX, 0)
 }
 
-fn close_range(first: u32, flags: libc::c_uint) -> io::Result<()> {
-    // SAFETY: no memory is touched. Descriptors that something in this process owns are closed only by `close_from`,
-    // whose callers own none yet.
-    let done = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, flags) };
+fn close_range(first: u32, last: u32, flags: libc::c_uint) -> io::Result<()> {
+    // SAFETY: no memory is touched; for owners see the callers.
+    let done = unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) };
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
@@ -240,19 +249,6 @@ pub(crate) fn raise_loopback(socket: impl AsFd) -> io::Result<()> {
 /// Adds `attributes` to this one mount.
 pub(crate) fn restrict_mount_alone(mount: BorrowedFd<'_>, attributes: u64) -> io::Result<()> {
     set_mount(mount, MountAttributes { set: attributes, clear: 0, propagation: 0, user_namespace: 0 }, false)
-}
-
-/// Closes every descriptor but `kept`, now. For a process that goes on with that one alone: whatever else owned a
-/// descriptor must never be dropped or used any more, which [`leave`] sees to.
-pub(crate) fn close_all_but(kept: u32) -> io::Result<()> {
-    if kept > 0 {
-        // SAFETY: no memory is touched; see above for owners.
-        let done = unsafe { libc::syscall(libc::SYS_close_range, 0, kept - 1, 0) };
-        if done != 0 {
-            return Err(io::Error::last_os_error());
-        }
-    }
-    close_range(kept.saturating_add(1), 0)
 }
 
 /// Landlock's version; 0 if the kernel has none or it is switched off.

@@ -1,7 +1,7 @@
 //! The init: process 1 inside. It builds the view, forks the program, and collects what is orphaned.
 
 use std::convert::Infallible;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::process::{DumpableBehavior, Gid, Resource, Rlimit, Signal, Uid};
 use rustix::thread::{CapabilitySet, CapabilitySets};
@@ -84,7 +84,7 @@ fn build_and_run(plan: &Plan, ends: Ends, sources: Option<Sources>) -> Result<In
 /// Collects what ends, until the program has. From here on every other descriptor is closed behind its owner's back,
 /// so that this ends without coming back: nothing is dropped.
 fn collect(plan: &Plan, launcher: &OwnedFd, first: i32) -> ! {
-    let bound = only_this(launcher).and_then(|()| match plan.has(Layer::Seccomp) {
+    let bound = sys::close_all_but(&[launcher.as_fd()]).step("close the rest").and_then(|()| match plan.has(Layer::Seccomp) {
         true => program::install(&seccomp::program(&init_calls(), Answer::Kill)),
         false => Ok(()),
     });
@@ -163,12 +163,6 @@ fn limits(plan: &Plan) -> Result<(), Fault> {
     // The second before the kernel kills is for `SIGXCPU`, which says why.
     let cpu = Rlimit { current: Some(limits.cpu), maximum: Some(limits.cpu.saturating_add(1)) };
     rustix::process::setrlimit(Resource::Cpu, cpu).step("limits")
-}
-
-/// Closes whatever else this copy of the launcher has open.
-fn only_this(launcher: &OwnedFd) -> Result<(), Fault> {
-    let number = u32::try_from(launcher.as_raw_fd()).step("close the rest")?;
-    sys::close_all_but(number).step("close the rest")
 }
 
 /// All that the init still does: wait, tell, end.

@@ -140,7 +140,7 @@ impl Sandbox {
 pub(super) fn run(
     plan: &Plan,
     descriptors: Vec<OwnedFd>,
-    supervisor: &OwnedFd,
+    supervisor: BorrowedFd<'_>,
 ) -> Result<(Ending, Vec<OwnedFd>), Fault> {
     let root = getuid().is_root();
     let id = if root { RUN_IDS + std::process::id() } else { getuid().as_raw() };

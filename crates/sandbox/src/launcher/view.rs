@@ -46,8 +46,15 @@ pub(super) fn build(plan: &Plan, sources: Sources) -> Result<Vec<OwnedFd>, Fault
     attach_at(&scratch, &root, Path::new(SCRATCH))?;
     let scratch = below(root.as_fd(), Path::new(SCRATCH)).step("scratch file system")?;
 
-    make_file(&root, Path::new(CANARY)).step("root file system")?;
-    own_proc(&root, plan)?;
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+    let canary = openat(&root, CANARY.trim_start_matches('/'), flags, Mode::from_raw_mode(0o644));
+    let mut canary = std::fs::File::from(canary.step("root file system")?);
+    std::io::Write::write_all(&mut canary, b"unreadable\n").step("root file system")?;
+    drop(canary);
+    // Only a process namespace of one's own has a `/proc` of one's own.
+    if plan.has(Layer::Processes) {
+        own_proc(&root, plan)?;
+    }
     devices(&root, &scratch, &sources)?;
     etc(&root)?;
     let mut written = Vec::new();

@@ -1,7 +1,7 @@
 //! Watching over a run: output within its cap, the deadline, memory where the kernel does not hold it, and the end.
 
 use std::fs;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -20,7 +20,7 @@ const COUNT_EVERY: Duration = Duration::from_millis(20);
 
 /// The launcher's ends of everything.
 pub(super) struct Streams<'a> {
-    pub(super) supervisor: &'a OwnedFd,
+    pub(super) supervisor: BorrowedFd<'a>,
     pub(super) out: OwnedFd,
     pub(super) err: OwnedFd,
     /// Where input comes from, and the program's end of it.
@@ -219,7 +219,7 @@ struct Ready {
 
 /// Waits for the next thing to do.
 fn wait(
-    supervisor: &OwnedFd,
+    supervisor: BorrowedFd<'_>,
     sandbox: &Sandbox,
     flows: &[Flow],
     alive: bool,
@@ -232,7 +232,7 @@ fn wait(
         Read(usize),
         Write(usize),
     }
-    let mut list = vec![PollFd::new(supervisor, PollFlags::RDHUP | PollFlags::IN)];
+    let mut list = vec![PollFd::from_borrowed_fd(supervisor, PollFlags::RDHUP | PollFlags::IN)];
     let mut of = vec![Of::Supervisor];
     if alive {
         list.push(PollFd::new(&sandbox.inside, PollFlags::IN));

@@ -23,6 +23,7 @@ mod seccomp;
 #[allow(unsafe_code, reason = "the system calls that have no safe wrapper; the only place for them")]
 mod sys;
 mod wire;
+mod workspace;
 
 pub use ending::{Ending, Exit, Fault, Limited, Usage};
 pub use host::{Groups, Host, Missing, Part};
@@ -31,4 +32,5 @@ pub use profile::{
     Access, Environment, Limits, Loosened, MemoryBy, Network, Place, PlaceError, Profile, ProfileError, Profiles, Tier,
 };
 pub use readback::ReadBack;
+pub use workspace::{Change, Class, CommitError, Node, Op, WriteSet, shown};
 pub use run::{Canceller, Finished, LaunchError, Launcher, Running, Streams, Written};

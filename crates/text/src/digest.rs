@@ -49,6 +49,33 @@ impl Digest {
     }
 }
 
+/// A digest in the making, for what is too large to have in memory.
+#[derive(Clone)]
+pub struct Digesting(Context);
+
+impl Default for Digesting {
+    fn default() -> Self {
+        Self(Context::new(&SHA256))
+    }
+}
+
+impl Digesting {
+    /// Of nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Appends `bytes`.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of all that was appended: that of [`Digest::of`].
+    pub fn finish(self) -> Digest {
+        Digest::from_slice(self.0.finish().as_ref())
+    }
+}
+
 /// Lower-case hexadecimal digits, two for each byte.
 ///
 /// By hand, since every decision writes dozens of digests and `format!` takes ten times as long.
@@ -97,5 +124,18 @@ impl FromStr for Digest {
 impl From<Digest> for crate::Json {
     fn from(digest: Digest) -> Self {
         Self::String(digest.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_in_parts_is_the_digest() {
+        let mut digesting = Digesting::new();
+        digesting.update(b"call");
+        digesting.update(b"gate");
+        assert_eq!(digesting.finish(), Digest::of(b"callgate"));
     }
 }

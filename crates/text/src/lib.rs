@@ -23,7 +23,7 @@ mod json;
 mod number;
 mod scan;
 
-pub use digest::{Digest, DigestError, hex};
+pub use digest::{Digest, DigestError, Digesting, hex};
 pub use hidden::{Revealed, reveal};
 pub use json::{Json, Object};
 pub use number::Number;

@@ -26,7 +26,11 @@ pub(crate) fn plan(fixture: &Fixture, profile: &str, probe: &Probe, unique: &str
     let attacker = bench.workspace.join("attacker");
     std::fs::copy(bench.attacker(), &attacker).unwrap();
     request.command[0] = attacker.into_os_string();
-    callgate_sandbox::compile(&bench.profile(profile), &request, &bench.host).unwrap()
+    let profile = match profile {
+        "read-only" => bench.tighter("workspace", "[profile.tighter.files]\n\"@workspace\" = \"ro\""),
+        name => bench.profile(name),
+    };
+    callgate_sandbox::compile(&profile, &request, &bench.host).unwrap()
 }
 
 pub(crate) fn attack(fixture: &Fixture, probe: &Probe, unique: &str) -> Run {
@@ -72,7 +76,7 @@ fn every_probe_is_stopped_and_would_succeed_outside() {
         columns.push((who, rows));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    let names: BTreeSet<&str> = PROBES.iter().map(|probe| probe.words).collect();
+    let names: BTreeSet<&str> = PROBES.iter().map(|probe| probe.what).collect();
     assert_eq!(names.len(), PROBES.len(), "every probe is another");
     if columns.len() == 2 {
         compare(&document(&columns));

@@ -1,6 +1,7 @@
 //! The words of the command line.
 
 mod audit;
+mod contained;
 mod hosts;
 mod operator;
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use audit::{Audit, LogPlace};
+pub(crate) use contained::{RunAt, Sandbox};
 pub(crate) use hosts::{DoctorAt, HookAt, Host, InstallAt, UninstallAt};
 pub(crate) use operator::Operator;
 
@@ -173,6 +175,15 @@ pub(crate) enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// Run anything contained: a tool, a build, a whole coding agent.
+    ///
+    /// It works on a copy of the workspace, without a network, with nothing else of the host in sight. At the end its
+    /// changes are committed as a whole, unless one of them needs a permit. Exits as the program did; 124 if its time
+    /// ran out, 125 if a limit ended it, 2 if changes were not committed, 70 if it could not be contained.
+    Run(RunAt),
+    /// What this machine offers to contain a tool, and the profiles.
+    #[command(subcommand)]
+    Sandbox(Sandbox),
     /// Show the gate at work: real servers, real clients, real denials, and the log verified.
     Demo {
         /// A gate directory to use in place of the built-in quickstart.

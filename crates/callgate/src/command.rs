@@ -14,6 +14,8 @@ pub(crate) mod operator;
 pub(crate) mod policy;
 pub(crate) mod reload;
 pub(crate) mod report;
+pub(crate) mod run;
+pub(crate) mod sandbox;
 pub(crate) mod serve;
 pub(crate) mod status;
 pub(crate) mod tool;

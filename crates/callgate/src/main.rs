@@ -24,6 +24,10 @@ use crate::cli::{Cli, Command};
 use crate::output::Output;
 
 fn main() -> ExitCode {
+    // Before anything else: a launcher has one thread.
+    if command::sandbox::is_launcher() {
+        return callgate_sandbox::launcher::main();
+    }
     if command::hook::is_asked() {
         return command::hook::main();
     }
@@ -74,6 +78,8 @@ async fn run(command: Command, output: &Output) -> Result<ExitCode> {
         Command::Audit(audit) => command::audit::run(output, audit).await,
         Command::Status { place } => command::status::run(output, &place).await,
         Command::Reload { place } => command::reload::run(output, &place).await,
+        Command::Run(at) => command::run::run(&at),
+        Command::Sandbox(sandbox) => command::sandbox::run(output, sandbox),
         Command::Demo { gate } => command::demo::run(output, gate.as_deref()).await,
         Command::Completions { shell } => {
             command::completions::run(shell);

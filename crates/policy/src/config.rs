@@ -58,6 +58,8 @@ pub struct Config {
     pub http: HttpConfig,
     /// How much each agent may write to the log.
     pub log: LogConfig,
+    /// Profiles of the sandbox, which that layer reads for itself.
+    pub sandbox: toml::Table,
 }
 
 /// What a decision means at a door. Only the operator sets it.

@@ -144,8 +144,7 @@ fn good_citizen(folder: &str) -> Try {
     let client = std::thread::spawn(move || std::net::TcpStream::connect(address).map(drop));
     listener.accept()?;
     client.join().map_err(|_| std::io::Error::other("thread"))??;
-    let routes = call(libc::SYS_socket, &[16, 3, 0])?;
-    drop(routes);
+    call(libc::SYS_socket, &[16, 3, 0])?;
     let output = Command::new("/bin/sh").args(["-c", "echo $((6*7)) > /dev/null && cat /proc/self/status | head -1"]).output()?;
     fs::write("/dev/shm/x", "shared")?;
     fs::write("/tmp/x", "scratch")?;

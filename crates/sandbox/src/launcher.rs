@@ -41,6 +41,7 @@ pub fn main() -> ExitCode {
 }
 
 fn serve() -> Result<(), Fault> {
+    sys::ignore_terminal_signals();
     let stdin = std::io::stdin();
     let socket = stdin.as_fd();
     let (order, descriptors) = receive::<Order>(socket).step("order")?.ok_or_else(|| Fault::new("order", "none"))?;

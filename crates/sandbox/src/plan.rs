@@ -59,13 +59,12 @@ pub struct Plan {
     pub(crate) landlock: u32,
     pub(crate) unified: Option<PathBuf>,
     pub(crate) memory_group: Option<PathBuf>,
-    pub(crate) terminal: bool,
     pub(crate) without: Vec<Layer>,
 }
 
 fields!(Plan {
     profile, command, directory, environment, mounts, loopback, unix_sockets, limits, landlock, unified,
-    memory_group, terminal, without,
+    memory_group, without,
 });
 
 /// One place in the file system inside. It lies at the same path as outside.
@@ -135,12 +134,6 @@ impl Plan {
     /// The environment that the program will have.
     pub fn environment(&self) -> &[(OsString, OsString)] {
         &self.environment
-    }
-
-    /// Gives the program a terminal of its own, which the launcher connects to the caller's.
-    #[must_use]
-    pub fn with_terminal(self) -> Self {
-        Self { terminal: true, ..self }
     }
 
     /// Leaves `layer` out, so that a test can see that it matters. A run of such a plan says `weakened` in its
@@ -241,7 +234,6 @@ pub fn compile(profile: &Profile, request: &Request, host: &Host) -> Result<Plan
         landlock: host.landlock,
         unified: groups.unified.clone(),
         memory_group: groups.memory.clone().filter(|_| by_kernel && groups.unified.is_none()),
-        terminal: false,
         without: Vec::new(),
     })
 }

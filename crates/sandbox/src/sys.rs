@@ -157,6 +157,15 @@ pub(crate) fn reset_signals() {
     }
 }
 
+/// Lets the terminal's signals pass by. They reach the supervisor, too; when that ends, the launcher ends the run and
+/// cleans up.
+pub(crate) fn ignore_terminal_signals() {
+    for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGHUP] {
+        // SAFETY: ignoring a signal involves no function of ours.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+}
+
 /// A program with arguments and environment, ready to be executed without another allocation.
 pub(crate) struct Program {
     paths: Vec<CString>,

@@ -9,6 +9,7 @@ mod commit;
 mod walk;
 
 use std::collections::BTreeSet;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -118,6 +119,16 @@ impl WriteSet {
     /// The classes that need a permit, over all changes.
     pub fn needs(&self) -> BTreeSet<Class> {
         self.changes.iter().flat_map(|change| change.classes.iter().copied()).collect()
+    }
+
+    /// What a file was on the host, open to read, if it was one and still is.
+    pub fn before(&self, change: &Change) -> Option<OwnedFd> {
+        matches!(change.before, Some(Node::File { .. })).then(|| commit::open_at(&walk::open_root(&self.folder).ok()?, change))?
+    }
+
+    /// What a file would become, open to read, if it would be one.
+    pub fn after(&self, change: &Change) -> Option<OwnedFd> {
+        matches!(change.after, Some(Node::File { .. })).then(|| commit::open_at(&self.written.changes, change))?
     }
 
     /// For records: paths, kinds, digests and classes, but no contents. Bytes of a name that are no UTF-8 are escaped.

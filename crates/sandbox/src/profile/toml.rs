@@ -136,12 +136,18 @@ impl Profiles {
         Self::of(section)
     }
 
-    /// The profiles of a `[sandbox]` table that was read already.
+    /// The profiles of a whole `callgate.toml`, of which only the table `[sandbox]` is looked at.
     ///
     /// # Errors
     /// As [`Profiles::parse`].
-    pub fn from_table(table: ::toml::Table) -> Result<Self, ProfileError> {
-        Self::of(table.try_into().map_err(|error: ::toml::de::Error| ProfileError::Form(error.to_string()))?)
+    pub fn of_gate(text: &str) -> Result<Self, ProfileError> {
+        #[derive(Deserialize)]
+        struct Gate {
+            #[serde(default)]
+            sandbox: Section,
+        }
+        let gate: Gate = ::toml::from_str(text).map_err(|error| ProfileError::Form(error.to_string()))?;
+        Self::of(gate.sandbox)
     }
 
     /// The profile of this name.

@@ -218,6 +218,12 @@ fn parent_of(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
     openat2(root, parent, flags, Mode::empty(), resolve)
 }
 
+/// The file of a change below `root`, open to read.
+pub(super) fn open_at(root: &OwnedFd, change: &Change) -> Option<OwnedFd> {
+    let parent = parent_of(root, &change.path).ok()?;
+    open_file(parent.as_fd(), name_of(&change.path)).ok()
+}
+
 /// The host's side is still what was walked.
 fn unchanged(root: &OwnedFd, change: &Change) -> Result<(), CommitError> {
     let parent = match parent_of(root, &change.path) {

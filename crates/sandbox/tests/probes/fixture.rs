@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use crate::bench::{As, Bench, SOMEBODY};
+use crate::bench::{As, Bench, SOMEBODY, copy_program};
 use crate::table::{Probe, Shows};
 
 pub(crate) struct Fixture {
@@ -102,6 +102,8 @@ impl Fixture {
         };
         let token = &self.words["token"];
         write(outside.join("secret"), token);
+        // By a name that no other fixture has, whose descriptors a child may inherit, too.
+        write(outside.join(&self.words["victim-token"]), token);
         write(outside.join("target"), "untouched\n");
         let private = write(outside.join("private"), token);
         fs::set_permissions(private, fs::Permissions::from_mode(0o600)).unwrap();
@@ -121,7 +123,7 @@ impl Fixture {
         open_to_all(&socket);
         if rustix::process::getuid().is_root() {
             let program = workspace.join("set-id-root");
-            fs::copy(self.bench.attacker(), &program).unwrap();
+            copy_program(&self.bench.attacker(), &program);
             chown(&program, Some(0), Some(0)).unwrap();
             fs::set_permissions(&program, fs::Permissions::from_mode(0o4755)).unwrap();
         }

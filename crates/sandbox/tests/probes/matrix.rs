@@ -24,7 +24,7 @@ pub(crate) fn plan(fixture: &Fixture, profile: &str, probe: &Probe, unique: &str
     request.environment.insert("PROBE_SECRET".into(), fixture.token().into());
     // The attacking program is shown to the sandbox as part of the workspace.
     let attacker = bench.workspace.join("attacker");
-    std::fs::copy(bench.attacker(), &attacker).unwrap();
+    crate::bench::copy_program(&bench.attacker(), &attacker);
     request.command[0] = attacker.into_os_string();
     let profile = match profile {
         "read-only" => bench.tighter("workspace", "[profile.tighter.files]\n\"@workspace\" = \"ro\""),

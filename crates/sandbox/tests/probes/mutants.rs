@@ -101,7 +101,7 @@ fn bomb(fixture: &Fixture, clauses: &str, words: &[&str]) -> Plan {
     let bench = &fixture.bench;
     fixture.reset();
     let attacker = bench.workspace.join("attacker");
-    std::fs::copy(bench.attacker(), &attacker).unwrap();
+    crate::bench::copy_program(&bench.attacker(), &attacker);
     let profile = bench.tighter("workspace", clauses);
     let command: Vec<String> =
         std::iter::once(attacker.display().to_string()).chain(words.iter().map(|word| (*word).to_owned())).collect();

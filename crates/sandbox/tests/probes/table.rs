@@ -68,7 +68,7 @@ pub(crate) const PROBES: &[Probe] = &[
     p("files", "climb out by ..", "read {work}/../outside/secret", Says("{token}"), Both),
     p("files", "climb out by many ..", "read {work}/../../../../../../../..{outside}/secret", Says("{token}"), Both),
     p("files", "a nameless file linked outside", "temporary-file-link {outside} {outside}/planted", File("{outside}/planted"), Both),
-    p("files", "an inherited descriptor", "inherited secret", Says("{token}"), Both),
+    p("files", "an inherited descriptor", "inherited {victim-token}", Says("{token}"), Both),
     p("files", "a file by its handle", "handle {outside}/secret", Says("{token}"), Root),
     p("files", "the root of process 1", "read /proc/1/root{outside}/secret", Says("{token}"), Nobody("process 1 of this machine is closed even to root")),
     p("files", "one's own root", "read /proc/self/root{outside}/secret", Says("{token}"), Both),

@@ -145,7 +145,9 @@ fn good_citizen(folder: &str) -> Try {
     listener.accept()?;
     client.join().map_err(|_| std::io::Error::other("thread"))??;
     call(libc::SYS_socket, &[16, 3, 0])?;
-    let output = Command::new("/bin/sh").args(["-c", "echo $((6*7)) > /dev/null && cat /proc/self/status | head -1"]).output()?;
+    let output = Command::new("/bin/sh")
+        .args(["-c", "echo $((6*7)) > /dev/null && cat /proc/self/status | head -1"])
+        .output()?;
     fs::write("/dev/shm/x", "shared")?;
     fs::write("/tmp/x", "scratch")?;
     fs::read_to_string("/proc/cpuinfo")?;

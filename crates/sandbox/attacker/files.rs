@@ -24,10 +24,9 @@ pub(crate) fn attack(name: &str, words: &[&str]) -> Option<Try> {
             fs::create_dir_all(path.parent().unwrap()).and_then(|()| fs::write(path, "planted")).map(|()| "made".into())
         }
         "delete" => fs::remove_dir_all(word(0)).map(|()| "deleted".to_owned()),
-        "set-id" => {
-            fs::write(word(0), "x").and_then(|()| fs::set_permissions(word(0), fs::Permissions::from_mode(0o4755)))
-                .map(|()| "set".to_owned())
-        }
+        "set-id" => fs::write(word(0), "x")
+            .and_then(|()| fs::set_permissions(word(0), fs::Permissions::from_mode(0o4755)))
+            .map(|()| "set".to_owned()),
         "set-id-by-open" => {
             let path = CString::new(word(0)).unwrap();
             let flags = (libc::O_CREAT | libc::O_WRONLY) as u64;
@@ -47,7 +46,11 @@ pub(crate) fn attack(name: &str, words: &[&str]) -> Option<Try> {
             if found.is_empty() { fail("no variable holds it") } else { Ok(format!("{} in {found:?}", word(0))) }
         }
         "list" => fs::read_dir(word(0)).map(|entries| {
-            entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+            entries
+                .flatten()
+                .map(|entry| entry.file_name().to_string_lossy().into_owned())
+                .collect::<Vec<_>>()
+                .join(" ")
         }),
         "own-memory" => own_memory(),
         "handle" => handle(word(0)),
@@ -74,7 +77,8 @@ fn rename(folder: &str) -> Try {
 fn temporary(folder: &str, target: &str) -> Try {
     let mut file = fs::OpenOptions::new().write(true).custom_flags(libc::O_TMPFILE).open(folder)?;
     file.write_all(b"planted")?;
-    let (from, to) = (format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file)), CString::new(target).unwrap());
+    let (from, to) =
+        (format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file)), CString::new(target).unwrap());
     let from = CString::new(from).unwrap();
     let here = libc::AT_FDCWD as u64;
     got(call(

@@ -28,12 +28,11 @@ pub(crate) fn attack(name: &str, words: &[&str]) -> Option<Try> {
             let (kind, to) = (CString::new("tmpfs").unwrap(), CString::new("/tmp").unwrap());
             got(call(libc::SYS_mount, &[address(kind.as_ptr()), address(to.as_ptr()), address(kind.as_ptr())]))
         }
-        "mount-in-user-namespace" => {
-            call(libc::SYS_unshare, &[(libc::CLONE_NEWUSER | libc::CLONE_NEWNS) as u64]).and_then(|_| {
+        "mount-in-user-namespace" => call(libc::SYS_unshare, &[(libc::CLONE_NEWUSER | libc::CLONE_NEWNS) as u64])
+            .and_then(|_| {
                 let (kind, to) = (CString::new("tmpfs").unwrap(), CString::new("/tmp").unwrap());
                 got(call(libc::SYS_mount, &[address(kind.as_ptr()), address(to.as_ptr()), address(kind.as_ptr())]))
-            })
-        }
+            }),
         "remount" => {
             let _ = call(libc::SYS_unshare, &[libc::CLONE_NEWNS as u64]);
             let to = CString::new("/usr").unwrap();
@@ -79,7 +78,13 @@ pub(crate) fn attack(name: &str, words: &[&str]) -> Option<Try> {
             let user_keyring = (-4_i64).cast_unsigned();
             got(call(
                 libc::SYS_add_key,
-                &[address(kind.as_ptr()), address(name.as_ptr()), address(word(0).as_ptr()), word(0).len() as u64, user_keyring],
+                &[
+                    address(kind.as_ptr()),
+                    address(name.as_ptr()),
+                    address(word(0).as_ptr()),
+                    word(0).len() as u64,
+                    user_keyring,
+                ],
             ))
         }
         "keyctl" => got(call(libc::SYS_keyctl, &[0, (-3_i64).cast_unsigned(), 1])),
@@ -174,7 +179,9 @@ fn clone3_user() -> Try {
 fn i386() -> Try {
     let result: u64;
     // SAFETY: `int 0x80` with the number of `getpid` touches nothing but the accumulator.
-    unsafe { std::arch::asm!("int 0x80", inlateout("rax") 20_u64 => result, out("r8") _, out("r9") _, out("r10") _, out("r11") _) };
+    unsafe {
+        std::arch::asm!("int 0x80", inlateout("rax") 20_u64 => result, out("r8") _, out("r9") _, out("r10") _, out("r11") _)
+    };
     if result == u64::from(std::process::id()) { Ok(format!("getpid is {result}")) } else { fail("another answer") }
 }
 

@@ -12,7 +12,9 @@ pub(crate) fn attack(name: &str, words: &[&str]) -> Option<Try> {
     Some(match name {
         "kill" => got(call(libc::SYS_kill, &[pid, 9])),
         "thread-kill" => got(call(libc::SYS_tkill, &[pid, 9])),
-        "pidfd-kill" => call(libc::SYS_pidfd_open, &[pid]).and_then(|fd| got(call(libc::SYS_pidfd_send_signal, &[fd as u64, 9]))),
+        "pidfd-kill" => {
+            call(libc::SYS_pidfd_open, &[pid]).and_then(|fd| got(call(libc::SYS_pidfd_send_signal, &[fd as u64, 9])))
+        }
         "queue-signal" => {
             let mut info = [0_i32; 32];
             info[0] = 9;
@@ -45,7 +47,9 @@ pub(crate) fn attack(name: &str, words: &[&str]) -> Option<Try> {
             let pidfd = call(libc::SYS_pidfd_open, &[child])?;
             got(call(libc::SYS_pidfd_getfd, &[pidfd as u64, 0]))
         }),
-        "compare" => got(call(libc::SYS_kcmp, &[u64::from(std::process::id()), u64::from(std::process::id()), 0, 0, 0])),
+        "compare" => {
+            got(call(libc::SYS_kcmp, &[u64::from(std::process::id()), u64::from(std::process::id()), 0, 0, 0]))
+        }
         "environments" => search("environ", word(0)),
         "command-lines" => search("cmdline", word(0)),
         "see" => fs::read_link(format!("/proc/{pid}/exe")).map(|exe| format!("pid {pid} runs {}", exe.display())),
@@ -72,11 +76,11 @@ pub(crate) fn attack(name: &str, words: &[&str]) -> Option<Try> {
         }
         "message-queue" => {
             let name = CString::new(word(0)).unwrap();
-            got(call(libc::SYS_mq_open, &[address(name.as_ptr()), 0o102, 0o666, 0]))
+            let made = got(call(libc::SYS_mq_open, &[address(name.as_ptr()), 0o102, 0o666, 0]));
+            let _ = call(libc::SYS_mq_unlink, &[address(name.as_ptr())]);
+            made
         }
-        "host-name" => {
-            fs::read_to_string("/proc/sys/kernel/hostname").map(|name| format!("host {name}"))
-        }
+        "host-name" => fs::read_to_string("/proc/sys/kernel/hostname").map(|name| format!("host {name}")),
         "set-host-name" => {
             let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
             let name = name.trim();

@@ -38,11 +38,8 @@ fn main() {
     let profiles = Profiles::default();
     let name = if host.has(Part::MemoryGroup) { "workspace" } else { "workspace-watched" };
     let folder = tempfile::tempdir_in("/var/tmp").unwrap();
-    let request = |workspace: Option<PathBuf>| Request {
-        command: vec!["/bin/true".into()],
-        workspace,
-        ..Request::default()
-    };
+    let request =
+        |workspace: Option<PathBuf>| Request { command: vec!["/bin/true".into()], workspace, ..Request::default() };
     let run = |profile: &str, workspace: Option<PathBuf>| {
         let plan = compile(profiles.get(profile).unwrap(), &request(workspace), &host).unwrap();
         let launcher = launcher.clone();

@@ -25,6 +25,9 @@ const SYSTEM: &[&str] = &[
     "/etc/ssl/openssl.cnf",
 ];
 
+/// The profile that all others start from.
+pub(crate) const WORKSPACE: &str = "workspace";
+
 /// The home folder inside.
 pub(crate) const HOME: &str = "/home/agent";
 
@@ -54,7 +57,7 @@ fn workspace() -> Profile {
         ("SHELL", "/bin/sh"),
     ];
     Profile {
-        name: "workspace".to_owned(),
+        name: WORKSPACE.to_owned(),
         tier: Tier::Namespaces,
         files: places.collect::<BTreeMap<Place, Access>>(),
         network: Network::Loopback,

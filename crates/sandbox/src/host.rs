@@ -27,9 +27,7 @@ pub enum Part {
     MemoryGroup,
 }
 
-variants!(Part {
-    Landlock, Seccomp, Namespaces, OwnProc, BuiltRoot, CopyOnWrite, MappedOwner, MemoryGroup,
-});
+variants!(Part { Landlock, Seccomp, Namespaces, OwnProc, BuiltRoot, CopyOnWrite, MappedOwner, MemoryGroup });
 
 impl Part {
     /// All of them, in the order in which they are shown.

@@ -32,5 +32,5 @@ pub use profile::{
     Access, Environment, Limits, Loosened, MemoryBy, Network, Place, PlaceError, Profile, ProfileError, Profiles, Tier,
 };
 pub use readback::ReadBack;
-pub use workspace::{Change, Class, CommitError, Node, Op, WriteSet, shown};
 pub use run::{Canceller, Finished, LaunchError, Launcher, Running, Streams, Written};
+pub use workspace::{Change, Class, CommitError, Node, Op, WriteSet, shown};

@@ -63,8 +63,18 @@ pub struct Plan {
 }
 
 fields!(Plan {
-    profile, command, directory, environment, mounts, loopback, unix_sockets, limits, landlock, unified,
-    memory_group, without,
+    profile,
+    command,
+    directory,
+    environment,
+    mounts,
+    loopback,
+    unix_sockets,
+    limits,
+    landlock,
+    unified,
+    memory_group,
+    without,
 });
 
 /// One place in the file system inside. It lies at the same path as outside.
@@ -121,8 +131,23 @@ pub enum Layer {
 }
 
 variants!(Layer {
-    Seccomp, Landlock, Processes, Network, Ipc, HostName, ReadOnly, ProcMasks, Capabilities, Limits, Groups,
-    CloseFiles, CopyOnWrite, Deadline, OutputCap, DeathSignal, HiddenInit,
+    Seccomp,
+    Landlock,
+    Processes,
+    Network,
+    Ipc,
+    HostName,
+    ReadOnly,
+    ProcMasks,
+    Capabilities,
+    Limits,
+    Groups,
+    CloseFiles,
+    CopyOnWrite,
+    Deadline,
+    OutputCap,
+    DeathSignal,
+    HiddenInit,
 });
 
 impl Plan {
@@ -155,7 +180,8 @@ impl Plan {
 }
 
 /// Folders that no workspace may be, contain or lie in: the view inside is built there.
-const RESERVED: &[&str] = &["/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc", "/proc", "/sys", "/dev", "/boot", "/run"];
+const RESERVED: &[&str] =
+    &["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/proc", "/sys", "/dev", "/boot", "/run"];
 
 /// Works a launch out, or says every reason why it cannot be.
 ///
@@ -164,7 +190,6 @@ const RESERVED: &[&str] = &["/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc", "
 pub fn compile(profile: &Profile, request: &Request, host: &Host) -> Result<Plan, Refusal> {
     let mut refused = Vec::new();
     let mut refuse = |clause: &str, why: String| refused.push((clause.to_owned(), why));
-    let needs = |part: Part| host.why_not(part).map(|why| format!("no {part} here: {why}"));
 
     match host.tier() {
         None => {
@@ -183,27 +208,25 @@ pub fn compile(profile: &Profile, request: &Request, host: &Host) -> Result<Plan
         refuse("workspace", why);
     }
     let mounts = mounts(profile, workspace);
-    if mounts.iter().any(|mount| mount.access == Access::Cow) {
-        if let Some(why) = needs(Part::CopyOnWrite) {
-            refuse("files", why);
+    let copies = mounts.iter().any(|mount| mount.access == Access::Cow);
+    // As root a run is a user of its own, to whom what is not the system's must seem to belong.
+    let foreign = host.root && mounts.iter().any(|mount| mount.access >= Access::Ro && !is_system(&mount.path));
+    let by_kernel = profile.limits.memory_by == MemoryBy::Kernel;
+    for (asked, clause, part) in [
+        (copies, "files", Part::CopyOnWrite),
+        (foreign, "files", Part::MappedOwner),
+        (by_kernel, "memory", Part::MemoryGroup),
+    ] {
+        if let Some(why) = host.why_not(part).filter(|_| asked) {
+            refuse(clause, format!("no {part} here: {why}"));
         }
     }
-    if host.root && mounts.iter().any(|mount| mount.access >= Access::Cow) {
-        if let Some(why) = needs(Part::MappedOwner) {
-            refuse("files", why);
-        }
-    }
-    let open_to_host = |mount: &&Mount| mount.access == Access::Rw || (mount.access == Access::Ro && !is_system(&mount.path));
+    let open_to_host =
+        |mount: &&Mount| mount.access == Access::Rw || (mount.access == Access::Ro && !is_system(&mount.path));
     if let (true, Some(mount)) = (profile.unix_sockets, mounts.iter().find(open_to_host)) {
         let path = mount.path.display();
         refuse("unix_sockets", format!("a socket of the host's in `{path}` would be in reach: make it cow or hidden"));
     }
-    if profile.limits.memory_by == MemoryBy::Kernel {
-        if let Some(why) = needs(Part::MemoryGroup) {
-            refuse("memory", why);
-        }
-    }
-
     let Some(program) = request.command.first() else {
         refuse("command", "there is none".to_owned());
         return Err(Refusal { clauses: refused });
@@ -220,7 +243,6 @@ pub fn compile(profile: &Profile, request: &Request, host: &Host) -> Result<Plan
         return Err(Refusal { clauses: refused });
     }
 
-    let by_kernel = profile.limits.memory_by == MemoryBy::Kernel;
     let groups = &host.groups;
     Ok(Plan {
         profile: profile.digest().to_string(),
@@ -230,7 +252,7 @@ pub fn compile(profile: &Profile, request: &Request, host: &Host) -> Result<Plan
         mounts,
         loopback: profile.network == Network::Loopback,
         unix_sockets: profile.unix_sockets,
-        limits: profile.limits.clone(),
+        limits: profile.limits,
         landlock: host.landlock,
         unified: groups.unified.clone(),
         memory_group: groups.memory.clone().filter(|_| by_kernel && groups.unified.is_none()),
@@ -283,4 +305,116 @@ fn environment(profile: &Profile, caller: &BTreeMap<OsString, OsString>) -> Vec<
         variables.insert(name.into(), format!("callgate-secret:{reference}").into());
     }
     variables.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::host::{Groups, Missing};
+    use crate::profile::Profiles;
+    use crate::wire::Wire;
+
+    fn host() -> Host {
+        let groups = Groups { unified: None, memory: Some("/sys/fs/cgroup/memory".into()) };
+        Host { root: true, landlock: 6, missing: Vec::new(), groups }
+    }
+
+    fn request() -> Request {
+        Request { command: vec!["true".into()], workspace: Some("/work".into()), ..Request::default() }
+    }
+
+    fn profile(text: &str) -> Profile {
+        Profiles::parse(&format!("[profile.x]\n{text}")).unwrap().get("x").unwrap().clone()
+    }
+
+    fn clauses(refusal: Result<Plan, Refusal>) -> Vec<String> {
+        refusal.unwrap_err().clauses.into_iter().map(|(clause, _)| clause).collect()
+    }
+
+    #[test]
+    fn p11_a_clause_that_cannot_be_enforced_refuses_the_launch() {
+        let workspace = Profiles::default().get("workspace").unwrap().clone();
+        assert!(compile(&workspace, &request(), &host()).is_ok());
+        for (part, clause) in [
+            (Part::Landlock, "tier"),
+            (Part::Seccomp, "tier"),
+            (Part::Namespaces, "tier"),
+            (Part::OwnProc, "tier"),
+            (Part::BuiltRoot, "tier"),
+            (Part::CopyOnWrite, "files"),
+            (Part::MappedOwner, "files"),
+            (Part::MemoryGroup, "memory"),
+        ] {
+            let lacking = Host { missing: vec![Missing { part, why: "a test".to_owned() }], ..host() };
+            assert_eq!(clauses(compile(&workspace, &request(), &lacking)), [clause], "{part}");
+        }
+        assert_eq!(clauses(compile(&profile("tier = 3"), &request(), &host())), ["tier"]);
+    }
+
+    #[test]
+    fn named_sockets_are_refused_beside_folders_of_the_host() {
+        assert!(compile(&profile("unix_sockets = true"), &request(), &host()).is_ok());
+        for open in ["ro", "rw"] {
+            let text = format!("unix_sockets = true\n[profile.x.files]\n\"@workspace\" = \"{open}\"");
+            assert_eq!(clauses(compile(&profile(&text), &request(), &host())), ["unix_sockets"]);
+        }
+    }
+
+    #[test]
+    fn requests_that_cannot_be_meant_are_refused() {
+        let workspace = Profiles::default().get("workspace").unwrap().clone();
+        let of = |change: fn(&mut Request)| {
+            let mut request = request();
+            change(&mut request);
+            clauses(compile(&workspace, &request, &host()))
+        };
+        for folder in ["/", "/usr", "/usr/src", "/etc/x", "/proc/1", "relative", "/a/../usr"] {
+            let mut request = request();
+            request.workspace = Some(folder.into());
+            assert!(!clauses(compile(&workspace, &request, &host())).is_empty(), "{folder}");
+        }
+        assert_eq!(of(|request| request.command.clear()), ["command"]);
+        assert_eq!(of(|request| request.command = vec!["a\0b".into()]), ["command"]);
+        assert_eq!(of(|request| request.directory = Some("x".into())), ["directory"]);
+    }
+
+    #[test]
+    fn secrets_are_placeholders_that_nothing_replaces() {
+        let text = "secrets = { TOKEN = \"npm\" }\n[profile.x.env]\npass = [\"TOKEN\"]\nset = { TOKEN = \"b\" }";
+        let mut request = request();
+        request.environment.insert("TOKEN".into(), "the real one".into());
+        let plan = compile(&profile(text), &request, &host()).unwrap();
+        let token = plan.environment().iter().find(|(name, _)| name == "TOKEN");
+        assert_eq!(token, Some(&("TOKEN".into(), "callgate-secret:npm".into())));
+    }
+
+    proptest! {
+        #[test]
+        fn a_plan_travels_unchanged(
+            words in prop::collection::vec("[^\0]{1,12}", 1..5), folder in "/[a-z]{1,8}(/[a-z.]{1,3}x){0,3}",
+            without in prop::collection::vec(prop::sample::select(vec![Layer::Seccomp, Layer::HiddenInit]), 0..3),
+        ) {
+            prop_assume!(unfit(Path::new(&folder)).is_none());
+            let request = Request {
+                command: words.into_iter().map(OsString::from).collect(),
+                workspace: Some(folder.into()),
+                ..Request::default()
+            };
+            let plan = compile(Profiles::default().get("workspace").unwrap(), &request, &host()).unwrap();
+            let plan = without.into_iter().fold(plan, Plan::without);
+            let bytes = plan.to_bytes();
+            prop_assert_eq!(Plan::from_bytes(&bytes), Ok(plan.clone()));
+            prop_assert!(Plan::from_bytes(bytes.get(..bytes.len() - 1).unwrap()).is_err());
+            prop_assert_eq!(Plan::from_bytes(&bytes).unwrap().digest(), plan.digest());
+        }
+
+        #[test]
+        fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+            let _ = Plan::from_bytes(&bytes);
+            let _ = crate::message::Order::from_bytes(&bytes);
+            let _ = crate::message::Answer::from_bytes(&bytes);
+        }
+    }
 }

@@ -35,7 +35,16 @@ pub struct ReadBack {
 }
 
 fields!(ReadBack {
-    profile, no_new_privileges, seccomp, capabilities, uid, uid_map, namespaces, landlock, groups, weakened,
+    profile,
+    no_new_privileges,
+    seccomp,
+    capabilities,
+    uid,
+    uid_map,
+    namespaces,
+    landlock,
+    groups,
+    weakened,
 });
 
 /// The kinds of namespace that a run has of its own.
@@ -61,7 +70,8 @@ impl ReadBack {
         groups: Vec<String>,
     ) -> std::io::Result<Self> {
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-        let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
+        let field =
+            |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
         let hex = |name: &str| field(name).and_then(|text| u64::from_str_radix(text, 16).ok()).unwrap_or(u64::MAX);
         let number = |name: &str| field(name).and_then(|text| text.split_whitespace().next()?.parse::<u32>().ok());
         let mut namespaces = BTreeMap::new();

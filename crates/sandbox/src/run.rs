@@ -101,8 +101,8 @@ impl Launcher {
     }
 
     fn start(&self, streams: Streams) -> Result<Running, LaunchError> {
-        let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
-            .map_err(io::Error::from)?;
+        let (ours, theirs) =
+            socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).map_err(io::Error::from)?;
         let mut command = Command::new(&self.program);
         command.arg0("callgate-launcher").args(&self.arguments).env_clear().current_dir("/");
         command.stdin(theirs).stdout(streams.stdout).stderr(streams.stderr);

@@ -63,7 +63,10 @@ pub(crate) fn fork(flags: c_int, group: Option<BorrowedFd<'_>>) -> io::Result<Si
     match pid {
         0 => Ok(Side::Child),
         pid if pid > 0 => {
-            let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))?;
+            let pid = i32::try_from(pid)
+                .ok()
+                .and_then(Pid::from_raw)
+                .ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))?;
             // SAFETY: the kernel has just stored a new descriptor here (CLONE_PIDFD), and nobody else knows it.
             let handle = unsafe { OwnedFd::from_raw_fd(handle) };
             Ok(Side::Parent { pid, handle })

@@ -123,7 +123,8 @@ impl WriteSet {
 
     /// What a file was on the host, open to read, if it was one and still is.
     pub fn before(&self, change: &Change) -> Option<OwnedFd> {
-        matches!(change.before, Some(Node::File { .. })).then(|| commit::open_at(&walk::open_root(&self.folder).ok()?, change))?
+        matches!(change.before, Some(Node::File { .. }))
+            .then(|| commit::open_at(&walk::open_root(&self.folder).ok()?, change))?
     }
 
     /// What a file would become, open to read, if it would be one.

@@ -1,5 +1,10 @@
 //! What the native sandbox does for an ordinary program: it runs, it ends, and each way of ending is told apart.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test stops at what it did not expect")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at what it did not expect"
+)]
 
 #[path = "support/bench.rs"]
 mod bench;

@@ -1,5 +1,10 @@
 //! What a run writes comes to the host as a whole and permitted, or not at all.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test stops at what it did not expect")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at what it did not expect"
+)]
 
 #[path = "support/bench.rs"]
 mod bench;
@@ -114,7 +119,11 @@ fn what_was_done_is_what_is_listed_and_what_is_committed() {
         assert_eq!(after["src"], "700 /");
         assert!(!after.keys().any(|path| path.contains("callgate-commit") || path == "old/a" || path == "src/main.rs"));
         let owner = fs::metadata(bench.workspace.join("src/new.rs")).unwrap().uid();
-        assert_eq!(owner, fs::metadata(&bench.workspace).unwrap().uid(), "new files belong to whom the folder belongs to");
+        assert_eq!(
+            owner,
+            fs::metadata(&bench.workspace).unwrap().uid(),
+            "new files belong to whom the folder belongs to"
+        );
     }
 }
 
@@ -130,23 +139,38 @@ fn what_would_run_later_needs_its_permit_and_is_committed_with_it() {
     for who in As::both() {
         for (script, class, path) in [
             ("echo evil > .git/hooks/pre-commit", Class::RepositoryHook, ".git/hooks/pre-commit"),
-            ("mv .git away; mkdir -p .git/hooks; echo evil > .git/hooks/post-merge", Class::RepositoryHook, ".git/hooks/post-merge"),
+            (
+                "mv .git away; mkdir -p .git/hooks; echo evil > .git/hooks/post-merge",
+                Class::RepositoryHook,
+                ".git/hooks/post-merge",
+            ),
             ("printf '[core]\\nfsmonitor=evil\\n' > .git/config", Class::RepositoryConfig, ".git/config"),
-            ("mkdir -p .github/workflows; echo evil > .github/workflows/x.yml", Class::Pipeline, ".github/workflows/x.yml"),
+            (
+                "mkdir -p .github/workflows; echo evil > .github/workflows/x.yml",
+                Class::Pipeline,
+                ".github/workflows/x.yml",
+            ),
             ("mkdir .claude; echo evil > .claude/settings.json", Class::AgentConfig, ".claude/settings.json"),
             ("echo evil >> AGENTS.md", Class::Instructions, "AGENTS.md"),
             ("echo evil > .envrc", Class::ShellStart, ".envrc"),
             ("ln -s /etc/passwd src/data", Class::OutwardLink, "src/data"),
             ("ln -s ../../outside src/out", Class::OutwardLink, "src/out"),
-            ("mkdir x; mkdir x/objects x/refs; echo ref: refs/heads/m > x/HEAD; echo evil > x/config", Class::RepositoryConfig, "x/config"),
+            (
+                "mkdir x; mkdir x/objects x/refs; echo ref: refs/heads/m > x/HEAD; echo evil > x/config",
+                Class::RepositoryConfig,
+                "x/config",
+            ),
         ] {
             let bench = bench(who);
             let before = tree(&bench.workspace);
             let set = writes(&bench, script);
-            let flagged = set.changes().iter().any(|change| change.path == Path::new(path) && change.classes.contains(&class));
+            let flagged =
+                set.changes().iter().any(|change| change.path == Path::new(path) && change.classes.contains(&class));
             assert!(flagged, "{script}: {:?}", set.changes());
             let all_but: BTreeSet<Class> = Class::ALL.into_iter().filter(|other| *other != class).collect();
-            assert!(matches!(set.commit(&all_but), Err(CommitError::NotPermitted { class: asked, .. }) if asked == class));
+            assert!(
+                matches!(set.commit(&all_but), Err(CommitError::NotPermitted { class: asked, .. }) if asked == class)
+            );
             assert_eq!(tree(&bench.workspace), before, "{script}");
             let set = writes(&bench, script);
             set.commit(&Class::ALL.into_iter().collect()).unwrap();
@@ -202,7 +226,10 @@ fn a_step_that_fails_takes_those_before_it_back() {
 fn kinds_change_places() {
     for who in As::both() {
         let bench = bench(who);
-        let set = writes(&bench, "rm src/lib.rs; mkdir src/lib.rs; echo x > src/lib.rs/x; rm -r old; echo file > old; rm src/main.rs; ln -s lib.rs src/main.rs");
+        let set = writes(
+            &bench,
+            "rm src/lib.rs; mkdir src/lib.rs; echo x > src/lib.rs/x; rm -r old; echo file > old; rm src/main.rs; ln -s lib.rs src/main.rs",
+        );
         set.commit(&BTreeSet::new()).unwrap();
         let after = tree(&bench.workspace);
         assert_eq!(after["src/lib.rs/x"], "644 x\n");

@@ -98,8 +98,7 @@ fn settle(at: &RunAt, sets: Vec<WriteSet>, ended_by_itself: bool) -> Result<bool
             settled = false;
             continue;
         }
-        let stopped: Vec<_> =
-            set.changes().iter().filter(|change| !change.classes.is_subset(&permitted)).collect();
+        let stopped: Vec<_> = set.changes().iter().filter(|change| !change.classes.is_subset(&permitted)).collect();
         for change in &stopped {
             let classes: Vec<&str> = change.classes.iter().map(|class| class.as_str()).collect();
             complain(&format!("callgate: {} {} ({})", change.op.as_str(), shown(&change.path), classes.join(", ")));

@@ -33,10 +33,7 @@ pub(crate) fn run(output: &Output, sandbox: Sandbox) -> Result<ExitCode> {
         Sandbox::Profile { name, gate } => {
             let profiles = profiles(gate.as_deref())?;
             let profile = profiles.get(&name).with_context(|| unknown(&name, &profiles))?;
-            let json = Json::object([
-                ("profile", profile.to_json()),
-                ("digest", Json::from(profile.digest())),
-            ]);
+            let json = Json::object([("profile", profile.to_json()), ("digest", Json::from(profile.digest()))]);
             output.print(&json, |_| String::from_utf8_lossy(&json.canonical()).into_owned());
             Ok(ExitCode::SUCCESS)
         }

@@ -71,7 +71,8 @@ impl Made {
             let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok());
             line.unwrap_or(0)
         };
-        let unified = self.unified.as_ref().is_some_and(|(group, _)| count(group.join("memory.events"), "oom_kill") > 0);
+        let unified =
+            self.unified.as_ref().is_some_and(|(group, _)| count(group.join("memory.events"), "oom_kill") > 0);
         unified || self.memory.as_ref().is_some_and(|group| count(group.join("memory.oom_control"), "oom_kill") > 0)
     }
 
@@ -100,7 +101,12 @@ impl Made {
 
     /// Where they are, for the record and for who must clean up if the launcher cannot.
     pub(super) fn names(&self) -> Vec<String> {
-        self.unified.iter().map(|(group, _)| group).chain(&self.memory).map(|group| group.display().to_string()).collect()
+        self.unified
+            .iter()
+            .map(|(group, _)| group)
+            .chain(&self.memory)
+            .map(|group| group.display().to_string())
+            .collect()
     }
 }
 

@@ -84,10 +84,11 @@ fn build_and_run(plan: &Plan, ends: Ends, sources: Option<Sources>) -> Result<In
 /// Collects what ends, until the program has. From here on every other descriptor is closed behind its owner's back,
 /// so that this ends without coming back: nothing is dropped.
 fn collect(plan: &Plan, launcher: &OwnedFd, first: i32) -> ! {
-    let bound = sys::close_all_but(&[launcher.as_fd()]).step("close the rest").and_then(|()| match plan.has(Layer::Seccomp) {
-        true => program::install(&seccomp::program(&init_calls(), Answer::Kill)),
-        false => Ok(()),
-    });
+    let bound =
+        sys::close_all_but(&[launcher.as_fd()]).step("close the rest").and_then(|()| match plan.has(Layer::Seccomp) {
+            true => program::install(&seccomp::program(&init_calls(), Answer::Kill)),
+            false => Ok(()),
+        });
     if let Err(fault) = bound {
         let _ = Word::Failed(fault).say(launcher, &[]);
         sys::leave(1)
@@ -113,7 +114,8 @@ pub(super) fn become_the_user(dies_with_launcher: bool) -> Result<(), Fault> {
         rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).step("death signal")?;
     }
     let all = rustix::thread::capabilities(None).step("capabilities")?;
-    let sets = CapabilitySets { effective: all.permitted, permitted: all.permitted, inheritable: CapabilitySet::empty() };
+    let sets =
+        CapabilitySets { effective: all.permitted, permitted: all.permitted, inheritable: CapabilitySet::empty() };
     rustix::thread::set_capabilities(None, sets).step("capabilities")
 }
 
@@ -167,13 +169,19 @@ fn limits(plan: &Plan) -> Result<(), Fault> {
 
 /// All that the init still does: wait, tell, end.
 fn init_calls() -> Vec<Rule> {
-    [libc::SYS_wait4, libc::SYS_sendmsg, libc::SYS_exit, libc::SYS_exit_group, libc::SYS_brk, libc::SYS_mmap,
-     libc::SYS_munmap, libc::SYS_close, libc::SYS_rt_sigreturn, libc::SYS_restart_syscall]
-        .into_iter()
-        .map(|call| Rule {
-            number: u32::try_from(call).unwrap_or(u32::MAX),
-            clauses: Vec::new(),
-            otherwise: Answer::Allow,
-        })
-        .collect()
+    [
+        libc::SYS_wait4,
+        libc::SYS_sendmsg,
+        libc::SYS_exit,
+        libc::SYS_exit_group,
+        libc::SYS_brk,
+        libc::SYS_mmap,
+        libc::SYS_munmap,
+        libc::SYS_close,
+        libc::SYS_rt_sigreturn,
+        libc::SYS_restart_syscall,
+    ]
+    .into_iter()
+    .map(|call| Rule { number: u32::try_from(call).unwrap_or(u32::MAX), clauses: Vec::new(), otherwise: Answer::Allow })
+    .collect()
 }

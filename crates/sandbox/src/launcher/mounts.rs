@@ -53,7 +53,8 @@ pub(super) fn open_all(plan: &Plan, mapper: Option<&Mapper>) -> Result<Sources, 
     for mount in &plan.mounts {
         if let Some(what) = open(mount, mapper)? {
             if let What::Folder(tree) | What::File(tree) = &what {
-                sys::restrict_mount(tree.as_fd(), attributes(plan, mount)).step(format!("restrict {}", shown(&mount.path)))?;
+                sys::restrict_mount(tree.as_fd(), attributes(plan, mount))
+                    .step(format!("restrict {}", shown(&mount.path)))?;
             }
             places.push(Source { path: mount.path.clone(), access: mount.access, what });
         }
@@ -95,7 +96,9 @@ fn open(mount: &Mount, mapper: Option<&Mapper>) -> Result<Option<What>, Fault> {
         return Ok(Some(What::Empty { folder: kind == FileType::Directory }));
     }
     match kind {
-        FileType::Symlink if mount.required => Err(Fault::new(shown(path), "a symbolic link cannot be written through")),
+        FileType::Symlink if mount.required => {
+            Err(Fault::new(shown(path), "a symbolic link cannot be written through"))
+        }
         FileType::Symlink => {
             let target = rustix::fs::readlinkat(&node, "", Vec::new()).step(shown(path))?;
             Ok(Some(What::Link(OsString::from_vec(target.into_bytes()).into())))

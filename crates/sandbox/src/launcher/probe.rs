@@ -34,10 +34,8 @@ pub(super) fn probe() -> Host {
         Ok(found) => missing.extend(found),
         Err(fault) => missing.push(Missing { part: Part::Namespaces, why: fault.to_string() }),
     }
-    if root {
-        if let Err(fault) = mapped_owner() {
-            missing.push(Missing { part: Part::MappedOwner, why: fault.to_string() });
-        }
+    if let (true, Err(fault)) = (root, mapped_owner()) {
+        missing.push(Missing { part: Part::MappedOwner, why: fault.to_string() });
     }
     let groups = usable(&mut missing);
     Host { root, landlock, missing, groups }
@@ -54,10 +52,8 @@ fn usable(missing: &mut Vec<Missing>) -> Groups {
     let unified = tried(&found.unified, "memory.max").and_then(|()| tried(&found.unified, "pids.max"));
     let memory = tried(&found.memory, "memory.limit_in_bytes");
     let with_unified = unified.is_ok();
-    let kept = Groups {
-        unified: found.unified.filter(|_| unified.is_ok()),
-        memory: found.memory.filter(|_| memory.is_ok()),
-    };
+    let kept =
+        Groups { unified: found.unified.filter(|_| unified.is_ok()), memory: found.memory.filter(|_| memory.is_ok()) };
     if let (Err(why), false) = (memory, with_unified) {
         missing.push(Missing { part: Part::MemoryGroup, why });
     }

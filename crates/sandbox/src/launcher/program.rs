@@ -60,12 +60,7 @@ fn become_program(plan: &Plan, ends: Ends, bound: Bound) -> Fault {
     }
 }
 
-fn prepare(
-    plan: &Plan,
-    ends: &Ends,
-    rules: Option<RulesetCreated>,
-    filter: &[Instruction],
-) -> Result<u32, Fault> {
+fn prepare(plan: &Plan, ends: &Ends, rules: Option<RulesetCreated>, filter: &[Instruction]) -> Result<u32, Fault> {
     // The launcher reads back what this process got, which it may not of one that hides; nothing else lives in here
     // yet that could. The program starts visible anyway.
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::Dumpable).step("show oneself")?;
@@ -182,5 +177,6 @@ fn executable(plan: &Plan) -> Result<Program, Fault> {
         variable.push(value);
         variable
     });
-    Program::new(paths, plan.command.iter().cloned(), variables).ok_or_else(|| Fault::new("execute", "a NUL in the command"))
+    Program::new(paths, plan.command.iter().cloned(), variables)
+        .ok_or_else(|| Fault::new("execute", "a NUL in the command"))
 }

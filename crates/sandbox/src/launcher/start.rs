@@ -213,11 +213,9 @@ pub(super) fn await_go(launcher: impl AsFd) -> Result<(), Fault> {
 
 fn namespaces(plan: &Plan) -> i32 {
     let mut flags = libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWCGROUP | libc::CLONE_NEWPID;
-    for (layer, flag) in [
-        (Layer::Network, libc::CLONE_NEWNET),
-        (Layer::Ipc, libc::CLONE_NEWIPC),
-        (Layer::HostName, libc::CLONE_NEWUTS),
-    ] {
+    for (layer, flag) in
+        [(Layer::Network, libc::CLONE_NEWNET), (Layer::Ipc, libc::CLONE_NEWIPC), (Layer::HostName, libc::CLONE_NEWUTS)]
+    {
         if plan.has(layer) {
             flags |= flag;
         }

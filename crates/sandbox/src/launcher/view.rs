@@ -28,9 +28,33 @@ const SCRATCH: &str = ".scratch";
 /// What of `/proc` is masked: it tells of the host, or reaches past the process namespace. What only root can read is
 /// not: nobody inside is root outside.
 const MASKED: &[&str] = &[
-    "acpi", "asound", "bus", "cmdline", "config.gz", "diskstats", "driver", "fs", "interrupts", "iomem", "ioports",
-    "irq", "kallsyms", "kcore", "key-users", "keys", "locks", "modules", "partitions", "pressure", "sched_debug",
-    "scsi", "softirqs", "sysrq-trigger", "sysvipc", "timer_list", "tty",
+    "acpi",
+    "asound",
+    "bus",
+    "cmdline",
+    "config.gz",
+    "diskstats",
+    "driver",
+    "fs",
+    "interrupts",
+    "iomem",
+    "ioports",
+    "irq",
+    "kallsyms",
+    "kcore",
+    "key-users",
+    "keys",
+    "locks",
+    "modules",
+    "partitions",
+    "pressure",
+    "sched_debug",
+    "scsi",
+    "softirqs",
+    "sysrq-trigger",
+    "sysvipc",
+    "timer_list",
+    "tty",
 ];
 
 /// Builds the view, makes it the root, and returns the open folders that hold what will be written, one for each
@@ -264,12 +288,13 @@ fn own_proc(root: &OwnedFd, plan: &Plan) -> Result<(), Fault> {
     let (file, folder) = (node("file")?, node("folder")?);
     let proc = below(root.as_fd(), Path::new("proc")).step("mask /proc")?;
     for name in MASKED {
-        let node = match rustix::fs::openat(&proc, *name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
-            Ok(node) => node,
-            // Not in this kernel, or not for us.
-            Err(Errno::NOENT | Errno::ACCESS) => continue,
-            Err(error) => return Err(Fault::new("mask /proc", error)),
-        };
+        let node =
+            match rustix::fs::openat(&proc, *name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
+                Ok(node) => node,
+                // Not in this kernel, or not for us.
+                Err(Errno::NOENT | Errno::ACCESS) => continue,
+                Err(error) => return Err(Fault::new("mask /proc", error)),
+            };
         let kind = rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&node).step("mask /proc")?.st_mode);
         let mask = if kind == rustix::fs::FileType::Directory { &folder } else { &file };
         let tree = detach(mask.as_fd(), false).step("mask /proc")?;
@@ -309,7 +334,8 @@ fn devices(root: &OwnedFd, scratch: &OwnedFd, sources: &Sources) -> Result<(), F
 fn etc(root: &OwnedFd) -> Result<(), Fault> {
     mkdirat(root, "etc", Mode::from_raw_mode(0o755)).step("/etc")?;
     let etc = below(root.as_fd(), Path::new("etc")).step("/etc")?;
-    let user = format!("agent:x:{INSIDE_ID}:{INSIDE_ID}:agent:{HOME}:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n");
+    let user =
+        format!("agent:x:{INSIDE_ID}:{INSIDE_ID}:agent:{HOME}:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n");
     for (name, text) in [
         ("passwd", user.as_str()),
         ("group", &format!("agent:x:{INSIDE_ID}:\nnogroup:x:65534:\n")),

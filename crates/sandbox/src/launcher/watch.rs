@@ -151,7 +151,9 @@ pub(super) fn watch(
         }
         if ready.inside {
             match Word::hear(&sandbox.inside)? {
-                Some((Word::Ended(status, cpu_micros, peak_kib), _)) => told = Some(Told { status, cpu_micros, peak_kib }),
+                Some((Word::Ended(status, cpu_micros, peak_kib), _)) => {
+                    told = Some(Told { status, cpu_micros, peak_kib })
+                }
                 Some((Word::Failed(fault), _)) => cut = Some(Exit::Refused(fault)),
                 Some(_) | None => {}
             }

@@ -112,8 +112,19 @@ mod tests {
             assert_eq!(good.parse::<Place>().unwrap().to_string(), good);
         }
         for bad in [
-            "", "usr", "/usr/", "//usr", "/usr/../etc", "/./usr", "@workspace/", "@workspaces", "@workspace/..",
-            "/a\nb", "/a\0b", "~", "$HOME",
+            "",
+            "usr",
+            "/usr/",
+            "//usr",
+            "/usr/../etc",
+            "/./usr",
+            "@workspace/",
+            "@workspaces",
+            "@workspace/..",
+            "/a\nb",
+            "/a\0b",
+            "~",
+            "$HOME",
         ] {
             assert!(bad.parse::<Place>().is_err(), "{bad:?}");
         }

@@ -2,7 +2,7 @@
 //!
 //! ```toml
 //! [sandbox.profile.build]
-//! extends = "workspace"        # built in; every profile extends one
+//! extends = "workspace"        # may only tighten it; without this line, a base of its own that starts as `workspace`
 //! wall = "10m"
 //! memory = "2GiB"
 //! network = "none"
@@ -75,7 +75,7 @@ struct Section {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
-    extends: String,
+    extends: Option<String>,
     tier: Option<u8>,
     #[serde(default)]
     files: BTreeMap<String, Word>,
@@ -169,25 +169,33 @@ impl Profiles {
         if let Some(name) = section.profile.keys().find(|name| !proper(name)) {
             return Err(ProfileError::Name(name.escape_debug().to_string()));
         }
-        // Bases before what extends them; what is left when nothing moves any more extends nothing or itself.
+        // Bases before what extends them; what is left when nothing moves any more extends nothing that exists, or
+        // itself.
         let mut waiting = section.profile;
-        while let Some((name, base)) = waiting.iter().find_map(|(name, written)| {
-            let base = known.0.get(&written.extends)?;
-            Some((name.clone(), base.clone()))
-        }) {
+        let base_of = |written: &Written, known: &Self| match &written.extends {
+            Some(base) => known.0.get(base).cloned(),
+            None => known.0.get(built_in::WORKSPACE).cloned(),
+        };
+        while let Some((name, base)) =
+            waiting.iter().find_map(|(name, written)| Some((name.clone(), base_of(written, &known)?)))
+        {
             let Some(written) = waiting.remove(&name) else { break };
+            let tightens = written.extends.is_some();
             let profile = written.onto(name.clone(), &base)?;
+            if tightens {
+                profile.tightens(&base)?;
+            }
             known.0.insert(name, profile);
         }
         if let Some((name, written)) = waiting.pop_first() {
-            return Err(ProfileError::Base(name, written.extends.escape_debug().to_string()));
+            return Err(ProfileError::Base(name, written.extends.unwrap_or_default().escape_debug().to_string()));
         }
         Ok(known)
     }
 }
 
 impl Written {
-    /// The whole profile: `base`, with what is written here in its place. Refused if that is more than `base`.
+    /// The whole profile: `base`, with what is written here in its place.
     fn onto(self, name: String, base: &Profile) -> Result<Profile, ProfileError> {
         let mut profile = Profile { name: name.clone(), ..base.clone() };
         let bad = |value: String, expected| ProfileError::Value { profile: name.clone(), value, expected };
@@ -241,7 +249,6 @@ impl Written {
         if let Some(secrets) = self.secrets {
             profile.secrets = secrets;
         }
-        profile.tightens(base)?;
         Ok(profile)
     }
 }
@@ -250,12 +257,51 @@ impl Written {
 /// variable never enters; the operator may still set one.
 fn injects(name: &str) -> bool {
     const NAMES: &[&str] = &[
-        "BASH_ENV", "ENV", "PROMPT_COMMAND", "SHELLOPTS", "BASHOPTS", "IFS", "PERL5OPT", "PERL5LIB", "PERL5DB",
-        "PYTHONSTARTUP", "PYTHONPATH", "PYTHONHOME", "PYTHONINSPECT", "RUBYOPT", "RUBYLIB", "NODE_OPTIONS",
-        "NODE_PATH", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH", "LUA_INIT", "R_PROFILE",
-        "PAGER", "EDITOR", "VISUAL", "BROWSER", "LESSOPEN", "LESSCLOSE", "MANPAGER", "RUSTC_WRAPPER", "RUSTFLAGS",
-        "RUSTC_WORKSPACE_WRAPPER", "CC", "CXX", "MAKEFLAGS", "HOSTALIASES", "LOCPATH", "NLSPATH", "GCONV_PATH",
-        "TERMINFO", "TERMCAP", "SSH_AUTH_SOCK", "DBUS_SESSION_BUS_ADDRESS", "DOCKER_HOST",
+        "BASH_ENV",
+        "ENV",
+        "PROMPT_COMMAND",
+        "SHELLOPTS",
+        "BASHOPTS",
+        "IFS",
+        "PERL5OPT",
+        "PERL5LIB",
+        "PERL5DB",
+        "PYTHONSTARTUP",
+        "PYTHONPATH",
+        "PYTHONHOME",
+        "PYTHONINSPECT",
+        "RUBYOPT",
+        "RUBYLIB",
+        "NODE_OPTIONS",
+        "NODE_PATH",
+        "JAVA_TOOL_OPTIONS",
+        "_JAVA_OPTIONS",
+        "JDK_JAVA_OPTIONS",
+        "CLASSPATH",
+        "LUA_INIT",
+        "R_PROFILE",
+        "PAGER",
+        "EDITOR",
+        "VISUAL",
+        "BROWSER",
+        "LESSOPEN",
+        "LESSCLOSE",
+        "MANPAGER",
+        "RUSTC_WRAPPER",
+        "RUSTFLAGS",
+        "RUSTC_WORKSPACE_WRAPPER",
+        "CC",
+        "CXX",
+        "MAKEFLAGS",
+        "HOSTALIASES",
+        "LOCPATH",
+        "NLSPATH",
+        "GCONV_PATH",
+        "TERMINFO",
+        "TERMCAP",
+        "SSH_AUTH_SOCK",
+        "DBUS_SESSION_BUS_ADDRESS",
+        "DOCKER_HOST",
     ];
     const PREFIXES: &[&str] = &["LD_", "DYLD_", "GIT_", "BASH_FUNC_", "NPM_CONFIG_", "npm_config_", "PIP_", "CARGO_"];
     NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
@@ -308,3 +354,6 @@ fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     }
     count.parse::<u64>().ok()?.checked_mul(*unit).filter(|amount| *amount > 0)
 }
+
+#[cfg(test)]
+mod tests;

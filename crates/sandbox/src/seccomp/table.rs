@@ -28,24 +28,32 @@ const NEW_NAMESPACE: u32 = 0x7e02_0000;
 const NEW_TIME: u32 = 0x80;
 
 /// Terminal requests that put bytes into somebody else's input, or take the console over.
-const TERMINAL_INJECTION: &[u32] = &[0x5412 /* TIOCSTI */, 0x541c /* TIOCLINUX */, 0x541d /* TIOCCONS */];
+const TERMINAL_INJECTION: &[u32] =
+    &[0x5412 /* TIOCSTI */, 0x541c /* TIOCLINUX */, 0x541d /* TIOCCONS */];
 
 /// What a process may set or ask about itself by `prctl`.
 const PROCESS_CONTROLS: &[u32] = &[
-    1, 2, // PDEATHSIG
-    3, 4, // DUMPABLE
+    1,
+    2, // PDEATHSIG
+    3,
+    4, // DUMPABLE
     7, // GET_KEEPCAPS
-    15, 16, // NAME
+    15,
+    16, // NAME
     21, // GET_SECCOMP
     23, // CAPBSET_READ
     27, // GET_SECUREBITS
-    29, 30, // TIMERSLACK
-    36, 37, // CHILD_SUBREAPER
-    38, 39, // NO_NEW_PRIVS
+    29,
+    30, // TIMERSLACK
+    36,
+    37, // CHILD_SUBREAPER
+    38,
+    39, // NO_NEW_PRIVS
     40, // GET_TID_ADDRESS
-    41, 42, // THP_DISABLE
-    47, // CAP_AMBIENT; there is none to raise
-    52, // GET_SPECULATION_CTRL
+    41,
+    42,          // THP_DISABLE
+    47,          // CAP_AMBIENT; there is none to raise
+    52,          // GET_SPECULATION_CTRL
     0x5356_4d41, // SET_VMA: names of memory regions
 ];
 
@@ -68,8 +76,16 @@ fn conditional(switches: Switches) -> Vec<Rule> {
         // No new namespaces. `clone3` has its flags behind a pointer: it is unknown, and libc falls back to `clone`.
         rule(libc::SYS_clone, vec![on(vec![some(0, NEW_NAMESPACE)], EPERM)], Answer::Allow),
         rule(libc::SYS_unshare, vec![on(vec![some(0, NEW_NAMESPACE | NEW_TIME)], EPERM)], Answer::Allow),
-        rule(libc::SYS_ioctl, TERMINAL_INJECTION.iter().map(|request| on(vec![is(1, *request)], EPERM)).collect(), Answer::Allow),
-        rule(libc::SYS_prctl, PROCESS_CONTROLS.iter().map(|option| on(vec![is(0, *option)], Answer::Allow)).collect(), EINVAL),
+        rule(
+            libc::SYS_ioctl,
+            TERMINAL_INJECTION.iter().map(|request| on(vec![is(1, *request)], EPERM)).collect(),
+            Answer::Allow,
+        ),
+        rule(
+            libc::SYS_prctl,
+            PROCESS_CONTROLS.iter().map(|option| on(vec![is(0, *option)], Answer::Allow)).collect(),
+            EINVAL,
+        ),
         // Asking, and the ordinary personality.
         rule(
             libc::SYS_personality,

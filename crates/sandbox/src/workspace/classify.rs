@@ -204,9 +204,29 @@ const FOLDERS: &[(&[&str], Class)] = &[
 
 /// What `git` itself writes into its folder when one works with it; all else there can name programs.
 const GIT_DATA: &[&str] = &[
-    "objects", "refs", "logs", "index", "index.lock", "head", "head.lock", "orig_head", "fetch_head", "merge_head",
-    "merge_msg", "merge_mode", "commit_editmsg", "packed-refs", "packed-refs.lock", "shallow", "description",
-    "auto_merge", "rebase-merge", "rebase-apply", "cherry_pick_head", "revert_head", "squash_msg",
+    "objects",
+    "refs",
+    "logs",
+    "index",
+    "index.lock",
+    "head",
+    "head.lock",
+    "orig_head",
+    "fetch_head",
+    "merge_head",
+    "merge_msg",
+    "merge_mode",
+    "commit_editmsg",
+    "packed-refs",
+    "packed-refs.lock",
+    "shallow",
+    "description",
+    "auto_merge",
+    "rebase-merge",
+    "rebase-apply",
+    "cherry_pick_head",
+    "revert_head",
+    "squash_msg",
 ];
 
 /// Notes for each change what it is.
@@ -286,9 +306,10 @@ fn by_path(path: &Path) -> BTreeSet<Class> {
 /// In lower case, and without what some file systems ignore: dots and spaces at the end, and characters that do not
 /// show.
 fn folded(name: &str) -> String {
-    let visible: String = callgate_text::reveal(name).map_or_else(|| name.to_owned(), |_| {
-        name.chars().filter(|character| callgate_text::reveal(&character.to_string()).is_none()).collect()
-    });
+    let visible: String = callgate_text::reveal(name).map_or_else(
+        || name.to_owned(),
+        |_| name.chars().filter(|character| callgate_text::reveal(&character.to_string()).is_none()).collect(),
+    );
     let trimmed = visible.trim_end_matches(['.', ' ']);
     let kept = if trimmed.is_empty() { &visible } else { trimmed };
     kept.to_lowercase()
@@ -366,9 +387,23 @@ mod tests {
     #[test]
     fn ordinary_work_needs_nothing() {
         for path in [
-            "src/main.rs", "README.md", "docs/agents/list.md", ".git/index", ".git/objects/ab/cdef", ".git/HEAD",
-            ".git/refs/heads/main", ".git/logs/HEAD", ".git/COMMIT_EDITMSG", "target/debug/x", "package.json",
-            "node_modules/a/index.js", ".gitignore", "tests/claude.rs", ".github/CODEOWNERS", "config/git/x", "hooks/x",
+            "src/main.rs",
+            "README.md",
+            "docs/agents/list.md",
+            ".git/index",
+            ".git/objects/ab/cdef",
+            ".git/HEAD",
+            ".git/refs/heads/main",
+            ".git/logs/HEAD",
+            ".git/COMMIT_EDITMSG",
+            "target/debug/x",
+            "package.json",
+            "node_modules/a/index.js",
+            ".gitignore",
+            "tests/claude.rs",
+            ".github/CODEOWNERS",
+            "config/git/x",
+            "hooks/x",
         ] {
             assert_eq!(by_path(Path::new(path)), BTreeSet::new(), "{path}");
         }

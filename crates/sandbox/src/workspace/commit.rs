@@ -300,13 +300,9 @@ fn take_back(root: &OwnedFd, staging: &Staging, step: Undo) {
     let Ok(parent) = parent_of(root, path) else { return };
     let name = name_of(path);
     let _ = match &step {
-        Undo::Exchange(_, staged) => {
-            renameat_with(&staging.folder, staged, &parent, name, RenameFlags::EXCHANGE)
-        }
+        Undo::Exchange(_, staged) => renameat_with(&staging.folder, staged, &parent, name, RenameFlags::EXCHANGE),
         Undo::Restore(_, staged) => renameat_with(&staging.folder, staged, &parent, name, RenameFlags::NOREPLACE),
-        Undo::Remove(_, folder) => {
-            unlinkat(&parent, name, if *folder { AtFlags::REMOVEDIR } else { AtFlags::empty() })
-        }
+        Undo::Remove(_, folder) => unlinkat(&parent, name, if *folder { AtFlags::REMOVEDIR } else { AtFlags::empty() }),
         Undo::Mode(_, mode) => set_mode(&parent, name, *mode),
     };
 }

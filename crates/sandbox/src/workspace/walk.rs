@@ -153,10 +153,7 @@ impl Walk {
 
 /// Files change into files and folders into folders; anything else is deleted and made.
 fn same_kind(before: &Node, after: &Node) -> bool {
-    matches!(
-        (before, after),
-        (Node::File { .. }, Node::File { .. }) | (Node::Folder { .. }, Node::Folder { .. })
-    )
+    matches!((before, after), (Node::File { .. }, Node::File { .. }) | (Node::Folder { .. }, Node::Folder { .. }))
 }
 
 /// overlayfs marks what is deleted by a character device of number 0.
@@ -167,7 +164,8 @@ fn is_whiteout(stat: &Stat) -> bool {
 /// overlayfs marks a folder that hides the one below it.
 fn is_opaque(folder: &OwnedFd) -> bool {
     let mut value = [0; 8];
-    rustix::fs::fgetxattr(folder, "user.overlay.opaque", &mut value).is_ok_and(|length| value.get(..length) == Some(b"y"))
+    rustix::fs::fgetxattr(folder, "user.overlay.opaque", &mut value)
+        .is_ok_and(|length| value.get(..length) == Some(b"y"))
 }
 
 /// The names in a folder, sorted.

@@ -57,18 +57,22 @@ impl Fixture {
         let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
         words.insert("udp", udp.local_addr().unwrap().to_string());
         let hears = Arc::clone(&heard);
-        thread::spawn(move || loop {
-            let mut bytes = [0; 512];
-            let Ok(count) = udp.recv(&mut bytes) else { return };
-            hears.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
+        thread::spawn(move || {
+            loop {
+                let mut bytes = [0; 512];
+                let Ok(count) = udp.recv(&mut bytes) else { return };
+                hears.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
+            }
         });
         let datagram = UnixDatagram::bind(bench.outside.join("datagram")).unwrap();
         open_to_all(&bench.outside.join("datagram"));
         let hears = Arc::clone(&heard);
-        thread::spawn(move || loop {
-            let mut bytes = [0; 512];
-            let Ok(count) = datagram.recv(&mut bytes) else { return };
-            hears.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
+        thread::spawn(move || {
+            loop {
+                let mut bytes = [0; 512];
+                let Ok(count) = datagram.recv(&mut bytes) else { return };
+                hears.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
+            }
         });
         let name = SocketAddr::from_abstract_name(&words["abstract"]).unwrap();
         serve_unix(UnixListener::bind_addr(&name).unwrap(), net_token.clone());
@@ -93,7 +97,8 @@ impl Fixture {
         };
         for entry in fs::read_dir(workspace).unwrap().flatten() {
             let path = entry.path();
-            if path.symlink_metadata().unwrap().is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.unwrap();
+            if path.symlink_metadata().unwrap().is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
+                .unwrap();
         }
         let write = |path: PathBuf, text: &str| {
             fs::write(&path, text).unwrap();
@@ -180,7 +185,7 @@ impl Fixture {
                 let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
                 stat.rsplit(") ").next().unwrap().split(' ').nth(16) == Some("15")
             }
-            Shows::Segment(_) => {
+            Shows::Segment => {
                 let table = fs::read_to_string("/proc/sysvipc/shm").unwrap();
                 table.lines().any(|line| line.split_whitespace().next() == Some(&key(unique).to_string()))
             }
@@ -189,15 +194,14 @@ impl Fixture {
 
     /// Removes what an attack that succeeded has left on the host.
     pub(crate) fn clean(&self, probe: &Probe, unique: &str) {
-        if let Shows::File(path) = probe.shows {
-            if path.starts_with("/usr/") || path.starts_with("/etc/") {
-                let _ = fs::remove_file(self.fill(path, unique));
-            }
+        if let Shows::File(path) = probe.shows
+            && (path.starts_with("/usr/") || path.starts_with("/etc/"))
+        {
+            let _ = fs::remove_file(self.fill(path, unique));
         }
-        if let Shows::Segment(_) = probe.shows {
+        if let Shows::Segment = probe.shows {
             let _ = Command::new("ipcrm").arg("-M").arg(key(unique).to_string()).stderr(Stdio::null()).status();
         }
-        let _ = fs::remove_file("/dev/mqueue/callgate-none");
     }
 
     /// The attack without a sandbox, by the same user.

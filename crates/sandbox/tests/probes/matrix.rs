@@ -53,7 +53,14 @@ fn row(fixture: &Fixture, index: usize, probe: &Probe) -> Row {
         panic!("{}: the sandbox did not start: {fault}", probe.what);
     }
     if std::env::var_os("PROBE_SHOW").is_some() {
-        eprintln!("{:?} {}: outside {} | inside {} {}", fixture.bench.who, probe.what, stdout.trim(), run.stdout.trim(), run.exit);
+        eprintln!(
+            "{:?} {}: outside {} | inside {} {}",
+            fixture.bench.who,
+            probe.what,
+            stdout.trim(),
+            run.stdout.trim(),
+            run.exit
+        );
     }
     Row { control, inside }
 }
@@ -67,10 +74,18 @@ fn every_probe_is_stopped_and_would_succeed_outside() {
         let rows: Vec<Row> = PROBES.iter().enumerate().map(|(index, probe)| row(&fixture, index, probe)).collect();
         for (probe, row) in PROBES.iter().zip(&rows) {
             if expected(probe, who).is_some_and(|expected| row.control != expected) {
-                wrong.push(format!("{who:?}, {}: outside it {}", probe.what, if row.control { "succeeds" } else { "fails" }));
+                wrong.push(format!(
+                    "{who:?}, {}: outside it {}",
+                    probe.what,
+                    if row.control { "succeeds" } else { "fails" }
+                ));
             }
             if row.inside != ALLOWED.iter().any(|(what, _)| *what == probe.what) {
-                wrong.push(format!("{who:?}, {}: inside it {}", probe.what, if row.inside { "SUCCEEDS" } else { "fails" }));
+                wrong.push(format!(
+                    "{who:?}, {}: inside it {}",
+                    probe.what,
+                    if row.inside { "SUCCEEDS" } else { "fails" }
+                ));
             }
         }
         columns.push((who, rows));
@@ -103,7 +118,11 @@ fn document(columns: &[(As, Vec<Row>)]) -> String {
     );
     let total = PROBES.len();
     let allowed = ALLOWED.len();
-    let _ = writeln!(text, "**{} of {total} probes are stopped**, as root and as an ordinary user; {allowed} are allowed.\n", total - allowed);
+    let _ = writeln!(
+        text,
+        "**{} of {total} probes are stopped**, as root and as an ordinary user; {allowed} are allowed.\n",
+        total - allowed
+    );
     text.push_str("| part | probe | outside, root | outside, user | inside, root | inside, user |\n| --- | --- | --- | --- | --- | --- |\n");
     for (index, probe) in PROBES.iter().enumerate() {
         let _ = write!(text, "| {} | {} |", probe.part, probe.what);
@@ -135,5 +154,8 @@ fn compare(document: &str) {
         std::fs::write(path, document).unwrap();
     }
     let committed = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(committed == document, "docs/sandbox-matrix.md is not what this run found; see the first line of this file");
+    assert!(
+        committed == document,
+        "docs/sandbox-matrix.md is not what this run found; see the first line of this file"
+    );
 }

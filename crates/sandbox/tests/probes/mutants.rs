@@ -112,14 +112,14 @@ fn bomb(fixture: &Fixture, clauses: &str, words: &[&str]) -> Plan {
 fn without_limits_bombs_go_off() {
     for who in As::both() {
         let fixture = Fixture::new(who);
-        for (clauses, words) in [
-            ("processes = 40", vec!["fork-bomb", "200"]),
-            ("open_files = 200", vec!["descriptor-bomb"]),
-        ] {
+        for (clauses, words) in
+            [("processes = 40", vec!["fork-bomb", "200"]), ("open_files = 200", vec!["descriptor-bomb"])]
+        {
             let held = fixture.bench.run_plan(&bomb(&fixture, clauses, &words));
             assert!(held.stdout.starts_with("NO "), "{who:?} {words:?} {held:?}");
             let free = fixture.bench.run_plan(&bomb(&fixture, clauses, &words).without(Layer::Limits));
-            let most: u64 = free.stdout.rsplit("after ").next().and_then(|text| text.trim().parse().ok()).unwrap_or(u64::MAX);
+            let most: u64 =
+                free.stdout.rsplit("after ").next().and_then(|text| text.trim().parse().ok()).unwrap_or(u64::MAX);
             assert!(most > 300 || free.stdout.starts_with("GOT "), "{who:?} {words:?} {free:?}");
         }
     }
@@ -164,7 +164,8 @@ fn without_its_group_memory_is_not_held() {
         }
         let held = fixture.bench.run_plan(&bomb(&fixture, "memory = \"128MiB\"", &["memory-bomb"]));
         assert_eq!(held.exit, Exit::OutOfMemory, "{held:?}");
-        let free = fixture.bench.run_plan(&bomb(&fixture, "memory = \"128MiB\"", &["memory-bomb"]).without(Layer::Groups));
+        let free =
+            fixture.bench.run_plan(&bomb(&fixture, "memory = \"128MiB\"", &["memory-bomb"]).without(Layer::Groups));
         assert!(free.stdout.starts_with("GOT "), "{free:?}");
     }
 }
@@ -201,7 +202,7 @@ pub(crate) fn processes(marker: &str) -> Vec<rustix::process::Pid> {
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
         let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
         let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
-        if words.iter().any(|word| *word == marker.as_bytes()) {
+        if words.contains(&marker.as_bytes()) {
             let pid = entry.file_name().to_string_lossy().parse().ok().and_then(rustix::process::Pid::from_raw);
             found.extend(pid);
         }

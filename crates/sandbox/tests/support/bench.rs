@@ -70,9 +70,10 @@ impl Bench {
         let folder = tempfile::Builder::new().prefix("callgate-").tempdir_in("/var/tmp").unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let inside = |name: &str| folder.path().join(name);
-        for (program, name) in
-            [(env!("CARGO_BIN_EXE_callgate-launcher"), "launcher"), (env!("CARGO_BIN_EXE_callgate-attacker"), "attacker")]
-        {
+        for (program, name) in [
+            (env!("CARGO_BIN_EXE_callgate-launcher"), "launcher"),
+            (env!("CARGO_BIN_EXE_callgate-attacker"), "attacker"),
+        ] {
             copy_program(Path::new(program), &inside(name));
         }
         let root = rustix::process::getuid().is_root();
@@ -80,8 +81,14 @@ impl Bench {
             As::Unprivileged if root => {
                 let id = SOMEBODY.to_string();
                 let launcher = inside("launcher").into_os_string();
-                let words: Vec<OsString> =
-                    vec!["--reuid".into(), id.clone().into(), "--regid".into(), id.into(), "--clear-groups".into(), launcher];
+                let words: Vec<OsString> = vec![
+                    "--reuid".into(),
+                    id.clone().into(),
+                    "--regid".into(),
+                    id.into(),
+                    "--clear-groups".into(),
+                    launcher,
+                ];
                 Launcher::at("/usr/bin/setpriv", words)
             }
             As::Root | As::Unprivileged => Launcher::at(inside("launcher"), Vec::<OsString>::new()),

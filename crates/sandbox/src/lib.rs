@@ -27,6 +27,8 @@ mod workspace;
 
 pub use ending::{Ending, Exit, Fault, Limited, Usage};
 pub use host::{Groups, Host, Missing, Part};
+#[doc(hidden)]
+pub use message::check_message;
 pub use plan::{Layer, Plan, Refusal, Request, compile};
 pub use profile::{
     Access, Environment, Limits, Loosened, MemoryBy, Network, Place, PlaceError, Profile, ProfileError, Profiles, Tier,

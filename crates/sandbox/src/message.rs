@@ -97,6 +97,13 @@ impl Wire for Answer {
     }
 }
 
+/// Reads `bytes` as either side would, for the fuzzer: whatever is read is written back the same.
+pub fn check_message(bytes: &[u8]) -> bool {
+    let order = Order::from_bytes(bytes).map(|order| order.to_bytes() == bytes);
+    let answer = Answer::from_bytes(bytes).map(|answer| answer.to_bytes() == bytes);
+    order.unwrap_or(true) && answer.unwrap_or(true)
+}
+
 /// Sends `message`, with `descriptors` on its first byte.
 pub(crate) fn send(socket: impl AsFd, message: &impl Wire, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
     let body = message.to_bytes();

@@ -245,9 +245,10 @@ pub(crate) fn as_user(who: As) -> Command {
 fn victim(who: As, token: &str) -> Child {
     let mut command = as_user(who);
     // A shell holds the token on its command line, and a variable of its environment, too.
-    command.args(["/bin/sh", "-c", "read line", token]).env("VICTIM", token).stdin(Stdio::piped());
-    let child = command.spawn().unwrap();
-    thread::sleep(std::time::Duration::from_millis(30));
+    command.args(["/bin/sh", "-c", "echo ready; read line", token]).env("VICTIM", token);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut ready = [0; 6];
+    child.stdout.take().unwrap().read_exact(&mut ready).unwrap();
     child
 }
 

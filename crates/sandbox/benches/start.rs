@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use callgate_sandbox::{Exit, Launcher, Part, Profiles, Request, Streams, compile};
+use callgate_sandbox::{Exit, Launcher, Part, Plan, Profiles, Request, Streams, compile};
 
 /// Sorted times of `runs` runs of `what`, which must succeed.
 fn times(runs: usize, mut what: impl FnMut()) -> Vec<Duration> {
@@ -18,6 +18,23 @@ fn times(runs: usize, mut what: impl FnMut()) -> Vec<Duration> {
         .map(|_| {
             let start = Instant::now();
             what();
+            start.elapsed()
+        })
+        .collect();
+    times.sort();
+    times
+}
+
+/// The same with a launcher that was started before, as a gate keeps one.
+fn warm(runs: usize, launcher: &Launcher, plan: &Plan) -> Vec<Duration> {
+    let mut times: Vec<Duration> = (0..runs)
+        .map(|_| {
+            let standby = launcher.stand_by().unwrap();
+            // Until it waits.
+            std::thread::sleep(Duration::from_millis(3));
+            let start = Instant::now();
+            let finished = standby.launch(plan, Streams::none()).unwrap().wait().unwrap();
+            assert_eq!(finished.ending.exit, Exit::Code(0));
             start.elapsed()
         })
         .collect();
@@ -54,6 +71,8 @@ fn main() {
     print(&format!("native, {name}, no workspace"), &times(runs, run(name, None)), &plain);
     let workspace = Some(folder.path().to_owned());
     print(&format!("native, {name}, copy-on-write"), &times(runs, run(name, workspace)), &plain);
+    let plan = compile(profiles.get(name).unwrap(), &request(None), &host).unwrap();
+    print(&format!("native, {name}, launcher standing by"), &warm(runs, &launcher, &plan), &plain);
     let wrapped = |arguments: &[&str]| {
         let mut command = Command::new("bwrap");
         command.args(arguments).arg("/bin/true").stdout(Stdio::null());

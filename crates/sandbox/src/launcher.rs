@@ -30,8 +30,7 @@ use crate::message::{Answer, Order, receive, send};
 use crate::plan::Layer;
 use crate::sys;
 
-/// The whole life of a launcher. Standard input is the socket to the supervisor; standard output and standard error
-/// are where the program's own go.
+/// The whole life of a launcher. Standard input is the socket to the supervisor.
 pub fn main() -> ExitCode {
     match serve() {
         Ok(()) => ExitCode::SUCCESS,
@@ -51,7 +50,14 @@ fn serve() -> Result<(), Fault> {
             if plan.has(Layer::CloseFiles) {
                 close_inherited(&descriptors)?;
             }
-            match start::run(&plan, descriptors, socket) {
+            let mut descriptors = descriptors.into_iter();
+            let (Some(out), Some(err)) = (descriptors.next(), descriptors.next()) else {
+                return Err(Fault::new("order", "nowhere to write to"));
+            };
+            rustix::stdio::dup2_stdout(&out).step("standard output")?;
+            rustix::stdio::dup2_stderr(&err).step("standard error")?;
+            drop((out, err));
+            match start::run(&plan, descriptors.next(), socket) {
                 Ok((ending, written)) => {
                     let written: Vec<_> = written.iter().map(AsFd::as_fd).collect();
                     return send(socket, &Answer::Ended(ending), &written).step("report");

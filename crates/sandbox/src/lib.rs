@@ -34,5 +34,5 @@ pub use profile::{
     Access, Environment, Limits, Loosened, MemoryBy, Network, Place, PlaceError, Profile, ProfileError, Profiles, Tier,
 };
 pub use readback::ReadBack;
-pub use run::{Canceller, Finished, LaunchError, Launcher, Running, Streams, Written};
+pub use run::{Canceller, Finished, LaunchError, Launcher, Running, Sink, Standby, Streams, Written};
 pub use workspace::{Change, Class, CommitError, Node, Op, WriteSet, shown};

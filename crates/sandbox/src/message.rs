@@ -26,7 +26,7 @@ const MOST_DESCRIPTORS: usize = 64;
 pub(crate) enum Order {
     /// Find out what the machine offers.
     Probe,
-    /// Carry the plan out. With it come the descriptors of standard input (if any).
+    /// Carry the plan out. With it come the descriptors of where output and errors go, and of the input, if any.
     Run(Box<Plan>),
 }
 

@@ -1,8 +1,8 @@
 //! The supervisor's side: start a launcher, hand it a plan, and hear how it went.
 
 use std::ffi::OsString;
-use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::{self, PipeReader};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -37,21 +37,49 @@ pub struct Launcher {
     arguments: Vec<OsString>,
 }
 
+/// Where output goes.
+#[derive(Debug)]
+pub enum Sink {
+    /// It is thrown away.
+    Nowhere,
+    /// To whoever reads [`Running::stdout`] or [`Running::stderr`].
+    Pipe,
+    /// To this process's own.
+    Inherit,
+    /// There.
+    To(OwnedFd),
+}
+
 /// Where the program's three streams lead.
 #[derive(Debug)]
 pub struct Streams {
     /// What it may read; without it, nothing. It is read by the launcher and never reaches the program itself.
     pub stdin: Option<OwnedFd>,
     /// Where its standard output goes.
-    pub stdout: Stdio,
+    pub stdout: Sink,
     /// Where its standard error goes.
-    pub stderr: Stdio,
+    pub stderr: Sink,
 }
 
 impl Streams {
     /// No input, and output thrown away.
     pub fn none() -> Self {
-        Self { stdin: None, stdout: Stdio::null(), stderr: Stdio::null() }
+        Self { stdin: None, stdout: Sink::Nowhere, stderr: Sink::Nowhere }
+    }
+}
+
+impl Sink {
+    /// The end to write to, and for a pipe the end to read from.
+    fn open(self, own: BorrowedFd<'_>) -> io::Result<(OwnedFd, Option<PipeReader>)> {
+        match self {
+            Self::Nowhere => Ok((std::fs::OpenOptions::new().write(true).open("/dev/null")?.into(), None)),
+            Self::Pipe => {
+                let (read, write) = io::pipe()?;
+                Ok((write.into(), Some(read)))
+            }
+            Self::Inherit => Ok((own.try_clone_to_owned()?, None)),
+            Self::To(there) => Ok((there, None)),
+        }
     }
 }
 
@@ -73,13 +101,10 @@ impl Launcher {
     /// # Errors
     /// If no launcher can be started or it fails to answer.
     pub fn probe(&self) -> Result<Host, LaunchError> {
-        let mut running = self.start(Streams::none())?;
-        send(&running.socket, &Order::Probe, &[])?;
-        match receive::<Answer>(&running.socket)? {
-            Some((Answer::Offers(host), _)) => {
-                running.reap();
-                Ok(host)
-            }
+        let standby = self.stand_by()?;
+        send(&standby.running.socket, &Order::Probe, &[])?;
+        match receive::<Answer>(&standby.running.socket)? {
+            Some((Answer::Offers(host), _)) => Ok(host),
             _ => Err(LaunchError::Died),
         }
     }
@@ -89,25 +114,50 @@ impl Launcher {
     /// # Errors
     /// If no launcher can be started or spoken to. A launch that is refused is no error here: [`Running::wait`] says
     /// so.
-    pub fn launch(&self, plan: &Plan, mut streams: Streams) -> Result<Running, LaunchError> {
-        let stdin = streams.stdin.take();
-        let copies = plan.mounts.iter().filter(|mount| mount.access == Access::Cow).map(|mount| mount.path.clone());
-        let copies = copies.collect();
-        let mut running = self.start(streams)?;
-        running.copies = copies;
-        let stdin: Vec<_> = stdin.iter().map(AsFd::as_fd).collect();
-        send(&running.socket, &Order::Run(Box::new(plan.clone())), &stdin)?;
-        Ok(running)
+    pub fn launch(&self, plan: &Plan, streams: Streams) -> Result<Running, LaunchError> {
+        self.stand_by()?.launch(plan, streams)
     }
 
-    fn start(&self, streams: Streams) -> Result<Running, LaunchError> {
+    /// Starts a launcher that waits for its plan. It knows nothing of any agent yet, and serves one run; to have one
+    /// at hand saves a run the start of a process.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn stand_by(&self) -> Result<Standby, LaunchError> {
         let (ours, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).map_err(io::Error::from)?;
         let mut command = Command::new(&self.program);
         command.arg0("callgate-launcher").args(&self.arguments).env_clear().current_dir("/");
-        command.stdin(theirs).stdout(streams.stdout).stderr(streams.stderr);
+        command.stdin(theirs).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().map_err(|error| LaunchError::Start(self.program.display().to_string(), error))?;
-        Ok(Running { child, socket: ours, copies: Vec::new(), got: None })
+        let running = Running { child, socket: ours, copies: Vec::new(), got: None, stdout: None, stderr: None };
+        Ok(Standby { running })
+    }
+}
+
+/// A launcher that waits. Dropping it ends it.
+#[derive(Debug)]
+pub struct Standby {
+    running: Running,
+}
+
+impl Standby {
+    /// Starts the run.
+    ///
+    /// # Errors
+    /// If the launcher cannot be spoken to.
+    pub fn launch(self, plan: &Plan, streams: Streams) -> Result<Running, LaunchError> {
+        let mut running = self.running;
+        let copies = plan.mounts.iter().filter(|mount| mount.access == Access::Cow).map(|mount| mount.path.clone());
+        running.copies = copies.collect();
+        let (stdout, read) = streams.stdout.open(io::stdout().as_fd())?;
+        running.stdout = read;
+        let (stderr, read) = streams.stderr.open(io::stderr().as_fd())?;
+        running.stderr = read;
+        let mut descriptors = vec![stdout.as_fd(), stderr.as_fd()];
+        descriptors.extend(streams.stdin.iter().map(AsFd::as_fd));
+        send(&running.socket, &Order::Run(Box::new(plan.clone())), &descriptors)?;
+        Ok(running)
     }
 }
 
@@ -118,6 +168,8 @@ pub struct Running {
     socket: OwnedFd,
     copies: Vec<PathBuf>,
     got: Option<ReadBack>,
+    stdout: Option<PipeReader>,
+    stderr: Option<PipeReader>,
 }
 
 /// Ends a run from elsewhere.
@@ -166,13 +218,13 @@ impl Running {
     }
 
     /// The read end of standard output, if it was asked for as a pipe.
-    pub fn stdout(&mut self) -> Option<std::process::ChildStdout> {
-        self.child.stdout.take()
+    pub fn stdout(&mut self) -> Option<PipeReader> {
+        self.stdout.take()
     }
 
     /// The read end of standard error, likewise.
-    pub fn stderr(&mut self) -> Option<std::process::ChildStderr> {
-        self.child.stderr.take()
+    pub fn stderr(&mut self) -> Option<PipeReader> {
+        self.stderr.take()
     }
 
     /// Waits until the program is about to be executed, and says what it got; nothing if the launch is refused, which

@@ -10,11 +10,10 @@
 mod bench;
 
 use std::fs;
-use std::process::Stdio;
 use std::time::Duration;
 
 use bench::{As, Bench, Run, copy_program};
-use callgate_sandbox::{Exit, Streams};
+use callgate_sandbox::{Exit, Sink, Streams};
 
 /// Runs the attacking program under these limits.
 fn bomb(bench: &Bench, clauses: &str, words: &[&str]) -> Run {
@@ -135,7 +134,7 @@ fn a_reader_who_stops_reading_does_not_hold_the_deadline_up() {
     let bench = Bench::new(As::Unprivileged);
     let profile = bench.tighter("workspace", "wall = \"1s\"");
     let plan = bench.plan(&profile, &["/bin/sh", "-c", "yes"]);
-    let streams = Streams { stdin: None, stdout: Stdio::piped(), stderr: Stdio::null() };
+    let streams = Streams { stdin: None, stdout: Sink::Pipe, stderr: Sink::Nowhere };
     let mut running = bench.launcher.launch(&plan, streams).unwrap();
     // Held open, and never read.
     let held = running.stdout().unwrap();
@@ -153,7 +152,7 @@ fn runs_do_not_reach_each_other() {
             open('/tmp/mine','w').write('mine'); open('/dev/shm/mine','w').write('mine')\n\
             print('READY',flush=True); time.sleep(8)";
         let plan = one.plan(&one.profile("workspace"), &["/usr/bin/python3", "-c", script]);
-        let streams = Streams { stdin: None, stdout: Stdio::piped(), stderr: Stdio::null() };
+        let streams = Streams { stdin: None, stdout: Sink::Pipe, stderr: Sink::Nowhere };
         let mut running = one.launcher.launch(&plan, streams).unwrap();
         let mut ready = [0; 6];
         std::io::Read::read_exact(&mut running.stdout().unwrap(), &mut ready).unwrap();

@@ -61,3 +61,18 @@ fn the_environment_starts_empty() {
     assert_eq!(variables.get("HOME"), Some(&"/home/agent"));
     assert!(!variables.contains_key("CARGO_MANIFEST_DIR"), "{variables:?}");
 }
+
+/// A handler of core dumps runs as root, outside, on what the program left; at a limit of 1 the kernel starts none.
+#[test]
+fn no_core_dump_reaches_a_handler() {
+    for who in As::both() {
+        let bench = Bench::new(who);
+        let script = "grep core /proc/self/limits; ulimit -c 0 2>/dev/null && echo set; ulimit -S -c 0 2>/dev/null && echo set; exit 0";
+        let run = bench.run("workspace", &["/bin/sh", "-c", script]);
+        assert_eq!(
+            run.stdout.split_whitespace().collect::<Vec<_>>(),
+            ["Max", "core", "file", "size", "1", "1", "bytes"],
+            "{run:?}"
+        );
+    }
+}

@@ -5,10 +5,12 @@ mod review;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::process::{ExitCode, Stdio};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use callgate_sandbox::{Class, Exit, Finished, Host, Profile, Profiles, Request, Streams, WriteSet, compile, shown};
+use callgate_sandbox::{
+    Class, Exit, Finished, Host, Profile, Profiles, Request, Sink, Streams, WriteSet, compile, shown,
+};
 use callgate_text::Json;
 
 use super::sandbox::{launcher, profiles, unknown};
@@ -42,7 +44,7 @@ pub(crate) fn run(at: &RunAt) -> Result<ExitCode> {
         Err(refusal) => bail!("{refusal}"),
     };
     let stdin = std::io::stdin().as_fd().try_clone_to_owned().ok();
-    let streams = Streams { stdin, stdout: Stdio::inherit(), stderr: Stdio::inherit() };
+    let streams = Streams { stdin, stdout: Sink::Inherit, stderr: Sink::Inherit };
     let mut finished = launcher.launch(&plan, streams)?.wait()?;
     let written = std::mem::take(&mut finished.written);
     let sets: Vec<WriteSet> = written.into_iter().map(WriteSet::of).collect::<Result<_, _>>()?;

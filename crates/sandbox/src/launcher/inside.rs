@@ -140,7 +140,10 @@ fn limits(plan: &Plan) -> Result<(), Fault> {
     }
     let limits = &plan.limits;
     let mut list = vec![
-        (Resource::Core, 0),
+        // Not 0: a handler that `core_pattern` names would still be started, as root and outside, on memory of the
+        // program's choice. At 1 the kernel starts none (it is how it keeps handlers from dumping themselves), and the
+        // system call filter lets nobody set another.
+        (Resource::Core, 1),
         (Resource::Fsize, limits.disk),
         (Resource::Nofile, limits.open_files),
         // The init counts, too.

@@ -139,7 +139,7 @@ impl Sandbox {
 /// Makes the sandbox, runs the program, and comes back when nothing of it is left.
 pub(super) fn run(
     plan: &Plan,
-    descriptors: Vec<OwnedFd>,
+    stdin: Option<OwnedFd>,
     supervisor: BorrowedFd<'_>,
 ) -> Result<(Ending, Vec<OwnedFd>), Fault> {
     let root = getuid().is_root();
@@ -159,7 +159,6 @@ pub(super) fn run(
         socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).step("socket pair")?;
     let pipe = || pipe_with(PipeFlags::CLOEXEC).step("pipe");
     let ((out, out_inside), (err, err_inside)) = (pipe()?, pipe()?);
-    let stdin = descriptors.into_iter().next();
     let (stdin_inside, stdin_pipe) = match stdin {
         Some(_) => {
             let (read, write) = pipe()?;

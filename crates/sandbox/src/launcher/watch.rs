@@ -114,7 +114,8 @@ pub(super) fn watch(
     if let Some((from, to)) = streams.stdin {
         flows.push(Flow::new(from, Sink::Pipe(to)));
     }
-    let deadline = plan.has(Layer::Deadline).then(|| started + Duration::from_secs(plan.limits.wall));
+    let deadline = Some(Duration::from_secs(plan.limits.wall)).filter(|_| plan.has(Layer::Deadline));
+    let deadline = deadline.and_then(|wall| started.checked_add(wall));
     let mut next_count = (plan.limits.memory_by == MemoryBy::Watched).then_some(started);
     let mut told = None;
     let mut cut: Option<Exit> = None;

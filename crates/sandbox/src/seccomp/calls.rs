@@ -165,9 +165,7 @@ pub(super) const HARMLESS: &[c_long] = &[
     libc::SYS_sched_getattr,
     libc::SYS_sched_setattr,
     libc::SYS_getrusage,
-    libc::SYS_prlimit64,
     libc::SYS_getrlimit,
-    libc::SYS_setrlimit,
     libc::SYS_getcpu,
     // Who the process is; there is one user to be.
     libc::SYS_getuid,

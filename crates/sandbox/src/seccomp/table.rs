@@ -92,6 +92,9 @@ fn conditional(switches: Switches) -> Vec<Rule> {
             vec![on(vec![is(0, u32::MAX)], Answer::Allow), on(vec![is(0, 0)], Answer::Allow)],
             EPERM,
         ),
+        // The limit on core dumps stays what the launcher made it.
+        rule(libc::SYS_prlimit64, vec![on(vec![is(1, libc::RLIMIT_CORE)], EPERM)], Answer::Allow),
+        rule(libc::SYS_setrlimit, vec![on(vec![is(0, libc::RLIMIT_CORE)], EPERM)], Answer::Allow),
         rule(libc::SYS_socket, sockets(switches), NO_FAMILY),
         rule(libc::SYS_socketpair, vec![on(vec![is(0, libc::AF_UNIX as u32)], Answer::Allow)], NO_FAMILY),
         // No file with a set-ID bit. `openat2` has its mode behind a pointer: it is unknown.

@@ -1,10 +1,9 @@
 //! For each layer, a sandbox without it, and the probe that notices. Some things two layers stop; then both are left
 //! out, and each is shown to be enough alone.
 
-use std::process::Stdio;
 use std::time::Duration;
 
-use callgate_sandbox::{Exit, Layer, Plan, Streams};
+use callgate_sandbox::{Exit, Layer, Plan, Sink, Streams};
 
 use crate::bench::As;
 use crate::fixture::Fixture;
@@ -179,7 +178,7 @@ fn without_the_death_signal_a_run_outlives_its_launcher() {
         for (weak, survives) in [(false, false), (true, true)] {
             let plan = fixture.bench.plan(&fixture.bench.profile("workspace"), &["/bin/sleep", &marker]);
             let plan = if weak { plan.without(Layer::DeathSignal) } else { plan };
-            let streams = Streams { stdin: None, stdout: Stdio::null(), stderr: Stdio::null() };
+            let streams = Streams { stdin: None, stdout: Sink::Nowhere, stderr: Sink::Nowhere };
             let mut running = fixture.bench.launcher.launch(&plan, streams).unwrap();
             running.started().unwrap();
             std::thread::sleep(Duration::from_millis(200));

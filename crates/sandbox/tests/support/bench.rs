@@ -8,11 +8,10 @@ use std::fs;
 use std::io::Read as _;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::thread;
 
 use callgate_sandbox::{
-    Exit, Host, Launcher, Plan, Profile, Profiles, ReadBack, Request, Streams, Usage, Written, compile,
+    Exit, Host, Launcher, Plan, Profile, Profiles, ReadBack, Request, Sink, Streams, Usage, Written, compile,
 };
 use tempfile::TempDir;
 
@@ -144,7 +143,7 @@ impl Bench {
     }
 
     pub(crate) fn run_plan(&self, plan: &Plan) -> Run {
-        let streams = Streams { stdin: None, stdout: Stdio::piped(), stderr: Stdio::piped() };
+        let streams = Streams { stdin: None, stdout: Sink::Pipe, stderr: Sink::Pipe };
         let mut running = self.launcher.launch(plan, streams).unwrap();
         let read = |mut from: Box<dyn std::io::Read + Send>| {
             thread::spawn(move || {

@@ -1,0 +1,107 @@
+//! `callgate run` and `callgate sandbox`, as a person uses them.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at what it did not expect")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+fn callgate(words: &[&str], folder: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_callgate"));
+    command.args(words).current_dir(folder).stdin(Stdio::null()).env_remove("CALLGATE_GATE");
+    command.env("SECRET_OF_THE_CALLER", "s3cret").output().unwrap()
+}
+
+fn workspace() -> TempDir {
+    let folder = tempfile::tempdir_in("/var/tmp").unwrap();
+    fs::write(folder.path().join("a.txt"), "one\n").unwrap();
+    fs::create_dir_all(folder.path().join(".git/hooks")).unwrap();
+    folder
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn what_ran_contained_comes_back_committed() {
+    let folder = workspace();
+    let run = callgate(&["run", "sh", "-c", "echo two >> a.txt; echo out; echo err >&2; env; exit 3"], folder.path());
+    assert_eq!(run.status.code(), Some(3), "{run:?}");
+    assert!(text(&run.stdout).starts_with("out\n"));
+    assert!(text(&run.stderr).starts_with("err\n"), "{run:?}");
+    assert!(!text(&run.stdout).contains("s3cret"));
+    assert_eq!(fs::read_to_string(folder.path().join("a.txt")).unwrap(), "one\ntwo\n");
+    let run = callgate(&["run", "--discard", "--", "sh", "-c", "echo three >> a.txt"], folder.path());
+    assert_eq!(run.status.code(), Some(0));
+    assert_eq!(fs::read_to_string(folder.path().join("a.txt")).unwrap(), "one\ntwo\n");
+}
+
+#[test]
+fn a_planted_hook_stops_the_commit_and_is_shown() {
+    let folder = workspace();
+    let script = "echo evil > .git/hooks/pre-commit; echo '{}' > .mcp.json; ln -s /etc/passwd notes; echo two >> a.txt";
+    let run = callgate(&["run", "sh", "-c", script], folder.path());
+    assert_eq!(run.status.code(), Some(2), "{run:?}");
+    let said = text(&run.stderr);
+    for line in ["pre-commit (repository_hook)", ".mcp.json (agent_config)", "notes (outward_link)"] {
+        assert!(said.contains(line), "{said}");
+    }
+    assert!(!folder.path().join(".git/hooks/pre-commit").exists());
+    assert_eq!(fs::read_to_string(folder.path().join("a.txt")).unwrap(), "one\n");
+    // Nobody can be asked here, so the answer is no.
+    let run = callgate(&["run", "--review", "sh", "-c", script], folder.path());
+    assert_eq!(run.status.code(), Some(2), "{run:?}");
+    assert!(text(&run.stderr).contains("+evil"), "{run:?}");
+    let permitted = ["run", "--permit", "repository_hook", "--permit", "agent_config", "--permit", "outward_link"];
+    let run = callgate(&[&permitted[..], &["sh", "-c", script]].concat(), folder.path());
+    assert_eq!(run.status.code(), Some(0), "{run:?}");
+    assert!(folder.path().join(".git/hooks/pre-commit").exists());
+}
+
+#[test]
+fn profiles_come_from_the_gate_and_only_tighten() {
+    let (folder, gate) = (workspace(), tempfile::tempdir().unwrap());
+    let write = |text: &str| fs::write(gate.path().join("callgate.toml"), text).unwrap();
+    let at = gate.path().display().to_string();
+    let base = text(&callgate(&["--format", "json", "sandbox", "probe"], folder.path()).stdout);
+    let base = if base.contains("\"floor\":\"workspace\"") { "workspace" } else { "workspace-watched" };
+    write(&format!("[sandbox.profile.quick]\nextends = \"{base}\"\nwall = \"1s\"\n"));
+    let run = callgate(&["run", "--gate", &at, "--profile", "quick", "sleep", "30"], folder.path());
+    assert_eq!(run.status.code(), Some(124), "{run:?}");
+    write(&format!("[sandbox.profile.quick]\nextends = \"{base}\"\nwall = \"99h\"\n"));
+    let run = callgate(&["run", "--gate", &at, "--profile", "quick", "true"], folder.path());
+    assert_eq!(run.status.code(), Some(70), "{run:?}");
+    assert!(text(&run.stderr).contains("may only tighten"), "{run:?}");
+    write(&format!("[sandbox.profile.strong]\nextends = \"{base}\"\ntier = 4\n"));
+    let run = callgate(&["run", "--gate", &at, "--profile", "strong", "true"], folder.path());
+    assert_eq!(run.status.code(), Some(70), "{run:?}");
+    assert!(text(&run.stderr).contains("tier: 4 is asked for"), "{run:?}");
+}
+
+#[test]
+fn the_report_says_what_the_kernel_gave() {
+    let folder = workspace();
+    let report = tempfile::tempdir().unwrap();
+    let path = report.path().join("report.json");
+    let run = callgate(&["run", "--report", &path.display().to_string(), "sh", "-c", "echo b > b"], folder.path());
+    assert_eq!(run.status.code(), Some(0), "{run:?}");
+    let json = callgate_text::Json::parse(&fs::read(path).unwrap()).unwrap();
+    let got = json.get("got").unwrap();
+    assert_eq!(got.get("no_new_privileges").and_then(callgate_text::Json::as_bool), Some(true));
+    assert_eq!(got.get("seccomp").and_then(callgate_text::Json::as_i64), Some(2));
+    assert_eq!(got.get("capabilities").and_then(callgate_text::Json::as_str), Some("0000000000000000"));
+    assert_eq!(json.get("exit").and_then(callgate_text::Json::as_str), Some("exit"));
+    assert_eq!(json.get("written").and_then(callgate_text::Json::as_array).unwrap().len(), 1);
+}
+
+#[test]
+fn the_probe_says_what_this_machine_offers() {
+    let probe = callgate(&["sandbox", "probe"], Path::new("/"));
+    assert_eq!(probe.status.code(), Some(0), "{probe:?}");
+    assert!(text(&probe.stdout).contains("Tier 2"), "{probe:?}");
+    // The whole file system cannot be a workspace.
+    let run = callgate(&["run", "true"], Path::new("/"));
+    assert_eq!(run.status.code(), Some(70), "{run:?}");
+}

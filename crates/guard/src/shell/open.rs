@@ -1,0 +1,80 @@
+//! Programs whose arguments a rule alone does not read: those that run other programs in ways of their own.
+
+mod builtin;
+mod code;
+mod environment;
+mod files;
+mod git;
+mod languages;
+mod shells;
+mod streams;
+
+use super::walk::{Act, Walker};
+use super::{Argument, Refusal};
+
+pub(super) use builtin::{is_builtin, runs_in_an_index};
+pub(super) use code::code;
+
+/// Reads the arguments of the program called `name` as `opener` does. Says whether that is all there is to read; if
+/// not, its rule reads them, too.
+pub(super) fn open(
+    walker: &mut Walker<'_>,
+    opener: &str,
+    name: &str,
+    arguments: &[Argument],
+    act: &mut Act,
+    shell: bool,
+) -> Result<bool, Refusal> {
+    match opener {
+        "builtin" => return builtin::open(walker, name, arguments, act, shell),
+        "shell" => shells::shell(walker, name, arguments, act),
+        "xargs" => streams::xargs(walker, arguments, act),
+        "find" => files::find(walker, arguments, act),
+        "filter" => {
+            act.filters = true;
+            if name == "cat" && arguments.is_empty() {
+                let input = act.input.as_ref().unwrap_or_else(|| walker.input());
+                act.text = input.text.as_deref().map(str::to_owned);
+            }
+            return Ok(false);
+        }
+        "names" => {
+            act.names.push(names_in(&arguments.iter().rev().find(|last| !last.text().starts_with('-')).cloned()));
+            return Ok(false);
+        }
+        "git" => return Ok(git::git(walker, arguments, act)),
+        "git-config" => git::config(walker, arguments, act),
+        "tar" => files::tar(walker, arguments, act),
+        "dd" => files::dd(walker, arguments, act),
+        "awk" => languages::awk(walker, arguments, act),
+        "sed" => languages::sed(walker, arguments, act),
+        "interpreter" => languages::interpreter(walker, name, arguments, act),
+        "parallel" => streams::parallel(arguments, act),
+        "make" => languages::make(walker, arguments, act),
+        other => {
+            debug_assert!(false, "no opener is called `{other}`");
+            act.dynamic(super::Dynamic::Code);
+        }
+    }
+    Ok(true)
+}
+
+/// Names below a directory; below the working directory, if there is none.
+fn names_in(directory: &Option<Argument>) -> Argument {
+    let mut names = Argument::default();
+    if let Some(directory) = directory
+        && directory.known().is_some_and(|text| text.starts_with(['/', '.', '~']))
+    {
+        names.push_value(directory);
+        names.push("/");
+    }
+    names.push_pattern("*");
+    names
+}
+
+impl Walker<'_> {
+    /// What a variable makes of the program that it is set for.
+    pub(super) fn environment(&mut self, name: &str, value: &Argument, append: bool, act: &mut Act) {
+        environment::note(self, name, value, append, act);
+    }
+}

@@ -1,0 +1,352 @@
+//! Simple commands: assignments, functions, programs.
+
+use std::rc::Rc;
+
+use super::super::ast::{Assignment, Simple, Value};
+use super::super::scope::Variable;
+use super::super::{Argument, Dynamic, Effect, Refusal, open};
+use super::act::appended;
+use super::{Act, Flow, Input, Nested, Walker};
+
+/// Where the system's own programs lie.
+const SYSTEM: &[&str] = &[
+    "/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/opt/homebrew/bin",
+    "/opt/homebrew/sbin", "/usr/games", "/usr/libexec", "/run/current-system/sw/bin",
+];
+
+impl<'t> Walker<'t> {
+    pub(super) fn simple(&mut self, simple: &Simple) -> Result<Flow, Refusal> {
+        let outer = std::mem::take(&mut self.notes);
+        let argv = self.arguments(&simple.words)?;
+        let mut act = Act::default();
+        self.redirect(&simple.redirects, &mut act)?;
+        let alone = argv.is_empty();
+        for assignment in &simple.assignments {
+            self.assign(assignment, alone, &mut act)?;
+        }
+        let notes = std::mem::replace(&mut self.notes, outer);
+        act.command.dynamic.extend(notes);
+        if alone {
+            self.limits.command()?;
+            let flow = Flow { text: Some(String::new()), ..Flow::default() };
+            let silent = act.command.dynamic.is_empty()
+                && act.command.effects.is_empty()
+                && simple.redirects.is_empty()
+                && act.nested.is_empty();
+            if !silent {
+                self.record(act, Argument::literal(":"))?;
+            }
+            return Ok(flow);
+        }
+        self.run(argv, act, true)
+    }
+
+    /// One assignment: of the shell, if the command is nothing else, otherwise for the program.
+    fn assign(&mut self, assignment: &Assignment, alone: bool, act: &mut Act) -> Result<(), Refusal> {
+        if let Some(index) = &assignment.index {
+            let index = self.value(index)?;
+            if index.known().is_none_or(|index| index.contains(['$', '`'])) {
+                act.dynamic(Dynamic::Code);
+            }
+        }
+        let name = &assignment.name;
+        let value = match &assignment.value {
+            Value::Array(words) => {
+                let items = self.arguments(words)?;
+                if items.iter().any(Argument::is_many) { Variable::Unknown } else { Variable::List(Rc::new(items)) }
+            }
+            Value::Scalar(word) => {
+                let value = self.value(word)?;
+                self.environment(name, &value, assignment.append, act);
+                act.command.assignments.push((name.clone(), value.clone()));
+                match assignment.append {
+                    true => appended(self.scope.variable(name), &value),
+                    false => Variable::Scalar(value),
+                }
+            }
+        };
+        let value = match (&assignment.value, assignment.index.is_some(), assignment.append) {
+            (_, true, _) | (Value::Array(_), _, true) => Variable::Unknown,
+            _ => value,
+        };
+        if alone {
+            self.scope.set(name, value);
+        }
+        Ok(())
+    }
+
+    /// Runs words that have been expanded. `shell` if functions and builtins count.
+    pub(in super::super) fn run(&mut self, argv: Vec<Argument>, mut act: Act, shell: bool) -> Result<Flow, Refusal> {
+        let Some(first) = argv.first().cloned() else { return Ok(Flow::default()) };
+        act.command.argv.clone_from(&argv);
+        let Some(name) = first.known().filter(|name| !name.is_empty()) else {
+            act.dynamic(Dynamic::Program);
+            for argument in argv.iter().skip(1) {
+                // What it is given matters whatever it is.
+                if argument.text().contains('/') {
+                    self.mention(argument, &mut act);
+                }
+            }
+            return self.record(act, Argument::literal("?"));
+        };
+        if shell {
+            if let Some(text) = self.scope.alias(name).map(str::to_owned) {
+                // Only some shells expand it, and only from the next line on: both ways are followed.
+                act.nested.push(aliased(text, &argv));
+            }
+            if let Some(function) = self.scope.function(name).cloned() {
+                if act.nested.is_empty() && !function.perhaps {
+                    return self.call(name, &function.body, &argv, act);
+                }
+                self.call(name, &function.body, &argv, Act::default())?;
+            }
+        }
+        self.start(name, &argv, act, shell)
+    }
+
+    fn call(
+        &mut self,
+        name: &str,
+        body: &Rc<super::Node>,
+        argv: &[Argument],
+        act: Act,
+    ) -> Result<Flow, Refusal> {
+        self.called.insert(name.to_owned());
+        self.limits.command()?;
+        if self.calls.iter().any(|call| call == name) {
+            let mut act = act;
+            act.dynamic(Dynamic::Recursion);
+            act.command.known = true;
+            return self.record(act, Argument::literal(name));
+        }
+        let arguments: Vec<_> = argv.iter().skip(1).cloned().collect();
+        let known = !arguments.iter().any(Argument::is_many);
+        let before = self.scope.positional().cloned();
+        self.scope.set_positional(known.then(|| Rc::new(arguments)));
+        self.calls.push(name.to_owned());
+        let outer = self.input.clone();
+        if let Some(input) = act.input.clone() {
+            self.input = input;
+        }
+        let redirected = act.redirected;
+        if redirected || !act.command.reads.is_empty() || !act.command.dynamic.is_empty() {
+            self.record(act, Argument::literal(":"))?;
+        }
+        let flow = self.inside(name, |walker| walker.node(body));
+        self.input = outer;
+        self.calls.pop();
+        self.scope.set_positional(before);
+        let flow = flow?;
+        Ok(if redirected { Flow::default() } else { Flow { diverges: false, ..flow } })
+    }
+
+    /// Starts the program called `name`.
+    fn start(&mut self, name: &str, argv: &[Argument], mut act: Act, shell: bool) -> Result<Flow, Refusal> {
+        let arguments = argv.get(1..).unwrap_or_default();
+        let mut known_as = name;
+        let mut program = name.to_owned();
+        let (directory, base) = name.rsplit_once('/').map_or((None, name), |(directory, base)| (Some(directory), base));
+        if let Some(directory) = directory {
+            known_as = base;
+            program = base.to_owned();
+            let plain = super::super::cwd::normal(directory, "/");
+            let system = name.starts_with('/') && SYSTEM.contains(&plain.as_str());
+            if !system {
+                // A program of one's own: what it does is what its file says.
+                let (paths, dynamic) = self.scope.cwd().resolve(&Argument::literal(name));
+                act.command.dynamic.extend(dynamic);
+                program = paths.first().cloned().unwrap_or_else(|| name.to_owned());
+                act.command.reads.extend(paths);
+                act.effect(Effect::Executes);
+                act.command.known = true;
+                if self.is_download(&Argument::literal(name)) {
+                    act.effect(Effect::ExecutesDownload);
+                }
+            }
+        } else if self.scope.is_hijacked() && !open::is_builtin(name) {
+            act.dynamic(Dynamic::Redefined);
+        }
+        act.command.program = program;
+        let table = self.table;
+        if let Some(rule) = table.rule(known_as) {
+            act.command.known = true;
+            self.interpret(rule, known_as, arguments, &mut act, shell)?;
+        } else {
+            for argument in arguments {
+                self.mention(argument, &mut act);
+            }
+        }
+        self.finish_act(act)
+    }
+
+    /// Records a command that is no program of the table.
+    pub(super) fn record(&mut self, mut act: Act, program: Argument) -> Result<Flow, Refusal> {
+        act.command.program = program.text().to_owned();
+        act.command.known |= act.command.program == ":";
+        self.finish_act(act)
+    }
+
+    /// Records the command, and then follows what it runs.
+    pub(super) fn finish_act(&mut self, mut act: Act) -> Result<Flow, Refusal> {
+        self.classify(&mut act);
+        if let Some(cwd) = act.elsewhere.take() {
+            self.scope.set_cwd(cwd);
+        }
+        let input = act.input.take().unwrap_or_else(|| self.input.clone());
+        let fetches = act.command.effects.contains(&Effect::Fetches);
+        if fetches {
+            self.downloads.extend(act.command.writes.iter().cloned());
+        }
+        let mut flow = Flow {
+            download: fetches || input.download,
+            diverges: act.diverges,
+            text: if act.redirected { Some(String::new()) } else { act.text.take() },
+            names: std::mem::take(&mut act.names),
+        };
+        if act.filters && flow.names.is_empty() {
+            flow.names.clone_from(&input.names);
+        }
+        let nested = std::mem::take(&mut act.nested);
+        let place = self.out.len();
+        let quiet = act.command.program == ":"
+            && act.command.effects.is_empty()
+            && act.command.dynamic.is_empty()
+            && act.command.reads.is_empty()
+            && act.command.writes.is_empty()
+            && act.command.argv.is_empty();
+        if !quiet {
+            self.push(act.command)?;
+        }
+        if nested.is_empty() {
+            return Ok(flow);
+        }
+        let outer = std::mem::replace(&mut self.input, input);
+        let followed = self.follow(nested, place);
+        self.input = outer;
+        let inner = followed?;
+        flow.download |= inner.download;
+        flow.text = if act.redirected { flow.text } else { inner.text };
+        flow.diverges |= inner.diverges;
+        Ok(flow)
+    }
+
+    fn follow(&mut self, nested: Vec<Nested>, place: usize) -> Result<Flow, Refusal> {
+        let mut whole = Flow::default();
+        for (nth, nested) in nested.into_iter().enumerate() {
+            let flow = match nested {
+                Nested::Argv { wrapper, argv, assignments, loose } => {
+                    let first = self.out.len();
+                    let mut act = Act::default();
+                    for (name, value) in &assignments {
+                        self.environment(name, value, false, &mut act);
+                    }
+                    act.command.assignments = assignments;
+                    // What `command` and `builtin` start is the shell's own; what the others start is a program.
+                    let own = matches!(wrapper.as_str(), "command" | "builtin" | "exec");
+                    let flow = self.inside(&wrapper, |walker| {
+                        if own { walker.run_own(argv, act) } else { Ok(walker.apart(|walker| walker.run(argv, act, false))?.0) }
+                    })?;
+                    if loose {
+                        for command in self.out.iter_mut().skip(first) {
+                            let acts = !command.writes.is_empty()
+                                || !command.deletes.is_empty()
+                                || command.effects.contains(&Effect::Executes);
+                            if acts {
+                                command.dynamic.insert(Dynamic::Path);
+                            }
+                        }
+                    }
+                    flow
+                }
+                Nested::Script { wrapper, text, bash, positional } => match text.known() {
+                    Some(script) => self.inside(&wrapper, |walker| walker.nested_script(&wrapper, script, bash, positional))?,
+                    None => {
+                        self.mark(place, Dynamic::Code);
+                        // What is known of it is followed, too: it says at least what is meant.
+                        Flow::default()
+                    }
+                },
+                Nested::Standard { wrapper, bash } => self.standard(&wrapper, bash, place)?,
+            };
+            whole.download |= flow.download;
+            if nth == 0 {
+                whole.text = flow.text;
+                whole.diverges = flow.diverges;
+            }
+        }
+        Ok(whole)
+    }
+
+    fn run_own(&mut self, argv: Vec<Argument>, act: Act) -> Result<Flow, Refusal> {
+        let Some(name) = argv.first().and_then(Argument::known).map(str::to_owned) else {
+            return self.run(argv, act, false);
+        };
+        let mut act = act;
+        act.command.argv.clone_from(&argv);
+        if name.is_empty() {
+            return self.run(argv, act, false);
+        }
+        self.start(&name, &argv, act, true)
+    }
+
+    fn nested_script(
+        &mut self,
+        wrapper: &str,
+        script: &str,
+        bash: bool,
+        positional: Option<Vec<Argument>>,
+    ) -> Result<Flow, Refusal> {
+        super::super::refusal::inspect(script)?;
+        if matches!(wrapper, "eval" | "alias") {
+            return self.script(script, self.any_shell);
+        }
+        let known = positional.filter(|all| !all.iter().any(Argument::is_many));
+        let (flow, _) = self.apart(|walker| {
+            walker.scope.set_positional(known.map(Rc::new));
+            walker.script(script, !bash)
+        })?;
+        Ok(Flow { diverges: false, ..flow })
+    }
+
+    /// A shell reads its script from what comes in.
+    fn standard(&mut self, wrapper: &str, bash: bool, place: usize) -> Result<Flow, Refusal> {
+        let input = std::mem::take(&mut self.input);
+        let Input { given, text, download, .. } = input;
+        if download && let Some(command) = self.out.get_mut(place) {
+            command.effects.insert(Effect::ExecutesDownload);
+        }
+        match text {
+            Some(text) => self.inside(wrapper, |walker| walker.nested_script(wrapper, &text, bash, None)),
+            None => {
+                if given {
+                    self.mark(place, Dynamic::Input);
+                }
+                Ok(Flow::default())
+            }
+        }
+    }
+
+    /// Marks a command that has been recorded.
+    fn mark(&mut self, place: usize, dynamic: Dynamic) {
+        if let Some(command) = self.out.get_mut(place) {
+            command.dynamic.insert(dynamic);
+        }
+    }
+}
+
+fn aliased(text: String, argv: &[Argument]) -> Nested {
+    let mut script = Argument::literal(text);
+    for argument in argv.iter().skip(1) {
+        script.push(" ");
+        match argument.known() {
+            Some(known) => script.push(&quoted(known)),
+            None => script.push_unknown(true),
+        }
+    }
+    Nested::Script { wrapper: "alias".to_owned(), text: script, bash: true, positional: None }
+}
+
+/// `text` in quotes.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}

@@ -409,11 +409,21 @@ impl Walker<'_> {
                 None => Values::Unknown,
             },
             "@" | "*" => positional.map_or(Values::Unknown, |all| Values::Each(all.as_ref().clone())),
-            "#" => positional.map_or(Values::Unknown, |all| Values::One(Argument::literal(all.len().to_string()))),
+            "#" => match positional {
+                Some(all) if !all.iter().any(Argument::is_many) => Values::One(Argument::literal(all.len().to_string())),
+                _ => Values::Unknown,
+            },
             digits if digits.bytes().all(|byte| byte.is_ascii_digit()) && digits != "0" => {
                 let nth = digits.parse::<usize>().ok().and_then(|nth| nth.checked_sub(1));
                 match (positional, nth) {
-                    (Some(all), Some(nth)) => Values::One(all.get(nth).cloned().unwrap_or_default()),
+                    (Some(all), Some(nth)) => match all.iter().position(Argument::is_many) {
+                        // One of those that the last one stands for.
+                        Some(many) if nth >= many => match all.get(many) {
+                            Some(pattern) if many + 1 == all.len() => Values::One(pattern.clone()),
+                            _ => Values::Unknown,
+                        },
+                        _ => Values::One(all.get(nth).cloned().unwrap_or_default()),
+                    },
                     _ => Values::Unknown,
                 }
             }

@@ -1,6 +1,6 @@
 //! What a script has said so far: variables, functions, the working directory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::Argument;
@@ -37,6 +37,7 @@ enum Key {
     Variable(String),
     Function(String),
     Alias(String),
+    Exported(String),
     Cwd,
     Positional,
     Hijacked,
@@ -47,6 +48,7 @@ enum Slot {
     Variable(Option<Variable>),
     Function(Option<Function>),
     Alias(Option<String>),
+    Exported(bool),
     Cwd(Cwd),
     Positional(Option<Rc<Vec<Argument>>>),
     Hijacked(bool),
@@ -68,6 +70,7 @@ pub(super) struct Scope {
     variables: BTreeMap<String, Variable>,
     functions: BTreeMap<String, Function>,
     aliases: BTreeMap<String, String>,
+    exported: BTreeSet<String>,
     cwd: Cwd,
     /// `$1`, …; `None` if they are not known.
     positional: Option<Rc<Vec<Argument>>>,
@@ -87,6 +90,32 @@ impl Scope {
 
     pub(super) fn set(&mut self, name: &str, value: Variable) {
         self.put(Key::Variable(name.to_owned()), Slot::Variable(Some(value)));
+    }
+
+    /// Programs that are started from now on see the variable.
+    pub(super) fn export(&mut self, name: &str) {
+        if !self.exported.contains(name) {
+            self.put(Key::Exported(name.to_owned()), Slot::Exported(true));
+        }
+    }
+
+    /// What a shell that is started here knows: what was exported, and nothing else. A variable that was set and not
+    /// exported may still be in the environment, so that nothing is known of it.
+    pub(super) fn of_process(&self) -> Self {
+        let exported = self.exported.iter().filter_map(|name| Some((name.clone(), self.variables.get(name)?.clone())));
+        let variables: BTreeMap<String, Variable> = exported.collect();
+        Self {
+            exported: variables.keys().cloned().collect(),
+            variables,
+            cwd: self.cwd.clone(),
+            hijacked: self.hijacked,
+            ..Self::default()
+        }
+    }
+
+    /// How many variables a program that is started here sees.
+    pub(super) fn exports(&self) -> usize {
+        self.exported.len()
     }
 
     pub(super) fn function(&self, name: &str) -> Option<&Function> {
@@ -184,6 +213,7 @@ impl Scope {
             Key::Variable(name) => Slot::Variable(self.variables.get(name).cloned()),
             Key::Function(name) => Slot::Function(self.functions.get(name).cloned()),
             Key::Alias(name) => Slot::Alias(self.aliases.get(name).cloned()),
+            Key::Exported(name) => Slot::Exported(self.exported.contains(name)),
             Key::Cwd => Slot::Cwd(self.cwd.clone()),
             Key::Positional => Slot::Positional(self.positional.clone()),
             Key::Hijacked => Slot::Hijacked(self.hijacked),
@@ -207,6 +237,10 @@ impl Scope {
             (Key::Variable(name), Slot::Variable(value)) => Slot::Variable(swap(&mut self.variables, name, value)),
             (Key::Function(name), Slot::Function(value)) => Slot::Function(swap(&mut self.functions, name, value)),
             (Key::Alias(name), Slot::Alias(value)) => Slot::Alias(swap(&mut self.aliases, name, value)),
+            (Key::Exported(name), Slot::Exported(value)) => Slot::Exported(match value {
+                true => !self.exported.insert(name.clone()),
+                false => self.exported.remove(name),
+            }),
             (_, Slot::Cwd(value)) => Slot::Cwd(std::mem::replace(&mut self.cwd, value)),
             (_, Slot::Positional(value)) => Slot::Positional(std::mem::replace(&mut self.positional, value)),
             (_, Slot::Hijacked(value)) => Slot::Hijacked(std::mem::replace(&mut self.hijacked, value)),
@@ -227,6 +261,7 @@ fn join(one: Slot, other: Slot) -> Slot {
         }
         (Slot::Alias(one), Slot::Alias(other)) => Slot::Alias(one.or(other)),
         (Slot::Positional(_), Slot::Positional(_)) => Slot::Positional(None),
+        (Slot::Exported(_), Slot::Exported(_)) => Slot::Exported(false),
         (Slot::Hijacked(_), Slot::Hijacked(_)) => Slot::Hijacked(true),
         _ => Slot::Variable(Some(Variable::Unknown)),
     }

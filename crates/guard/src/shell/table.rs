@@ -128,9 +128,14 @@ impl Rule {
         find(first).map(|rule| (rule, 1))
     }
 
-    /// Whether some option could run a program or write a file: an operand that may turn out an option matters then.
+    /// Whether some option could do what the operands do not say: an operand that may turn out an option matters then.
     pub(super) fn has_sharp_options(&self) -> bool {
         self.options_by_name.values().any(Meaning::is_sharp)
+    }
+
+    /// Whether some option runs a program. A glob that matches a file of that name would set it.
+    pub(super) fn has_running_options(&self) -> bool {
+        self.options_by_name.values().any(Meaning::runs)
     }
 }
 

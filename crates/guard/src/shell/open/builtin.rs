@@ -46,8 +46,10 @@ pub(super) fn open(
         "cd" | "pushd" => walker.change_directory(arguments, act),
         "popd" => walker.unknown_directory(),
         "export" | "declare" | "typeset" | "local" | "readonly" => {
+            let exports = name == "export"
+                || arguments.iter().any(|argument| argument.text().starts_with('-') && argument.text().contains('x'));
             for argument in arguments {
-                set(walker, argument, act);
+                set(walker, argument, exports, act);
             }
         }
         "unset" => {
@@ -71,7 +73,13 @@ pub(super) fn open(
         "alias" => alias(walker, arguments, act),
         "source" | "." => source(walker, arguments, act),
         "eval" => eval(arguments, act),
-        "trap" | "exec" | "command" | "builtin" => return Ok(false),
+        "trap" => {
+            if let Some(script) = arguments.iter().find(|argument| !argument.prefix().starts_with('-')) {
+                let text = script.clone();
+                act.nested.push(Nested::Script { wrapper: "trap".to_owned(), text, bash: true, positional: None });
+            }
+        }
+        "exec" | "command" | "builtin" => return Ok(false),
         "shopt" => {
             if arguments.iter().any(|argument| matches!(argument.text(), "extglob" | "expand_aliases" | "lastpipe")) {
                 act.dynamic(Dynamic::Dialect);
@@ -96,7 +104,7 @@ pub(super) fn open(
         }
         _ => return Ok(false),
     }
-    Ok(matches!(name, "eval" | "source" | "." | "alias" | "cd" | "pushd"))
+    Ok(matches!(name, "eval" | "source" | "." | "alias" | "cd" | "pushd" | "trap"))
 }
 
 fn takes_names(name: &str) -> bool {
@@ -195,7 +203,7 @@ fn printf(walker: &mut Walker<'_>, arguments: &[Argument]) -> Option<String> {
 }
 
 /// `export NAME=value` and its kin.
-fn set(walker: &mut Walker<'_>, argument: &Argument, act: &mut Act) {
+fn set(walker: &mut Walker<'_>, argument: &Argument, exports: bool, act: &mut Act) {
     let prefix = argument.prefix();
     if prefix.starts_with('-') {
         // `-n`: a name for another variable; `-i`: values are evaluated; `-f`: functions for programs to come.
@@ -205,6 +213,9 @@ fn set(walker: &mut Walker<'_>, argument: &Argument, act: &mut Act) {
         return;
     }
     let Some((name, _)) = prefix.split_once('=') else {
+        if exports && let Some(name) = argument.known() {
+            walker.scope.export(name);
+        }
         if argument.is_unknown() {
             act.dynamic(Dynamic::Code);
         }
@@ -217,6 +228,9 @@ fn set(walker: &mut Walker<'_>, argument: &Argument, act: &mut Act) {
     act.command.argv = arguments;
     let value = if append { Variable::Unknown } else { Variable::Scalar(value) };
     walker.scope.set(name, value);
+    if exports {
+        walker.scope.export(name);
+    }
 }
 
 /// Says whether nothing is left to read: `set -- a b`.
@@ -226,15 +240,13 @@ fn set_options(walker: &mut Walker<'_>, arguments: &[Argument], act: &mut Act) -
         match first.known() {
             Some("--") => {
                 rest = more;
-                let known = !rest.iter().any(Argument::is_many);
-                walker.scope.set_positional(known.then(|| Rc::new(rest.to_vec())));
+                walker.scope.set_positional(Some(Rc::new(rest.to_vec())));
                 return true;
             }
             Some("-o" | "+o") => rest = more.get(1..).unwrap_or_default(),
             Some(option) if option.starts_with(['-', '+']) => rest = more,
             Some(_) => {
-                let known = !rest.iter().any(Argument::is_many);
-                walker.scope.set_positional(known.then(|| Rc::new(rest.to_vec())));
+                walker.scope.set_positional(Some(Rc::new(rest.to_vec())));
                 return true;
             }
             None => {

@@ -45,7 +45,7 @@ pub(super) fn shell(walker: &mut Walker<'_>, name: &str, arguments: &[Argument],
     }
     if command {
         let Some((script, more)) = rest.split_first() else { return };
-        let positional = more.get(1..).map(<[Argument]>::to_vec).unwrap_or_default();
+        let positional = more.to_vec();
         let wrapper = format!("{name} -c");
         // Any shell but bash may read it otherwise.
         let text = script.clone();

@@ -102,6 +102,16 @@ impl Meaning {
     }
 }
 
+impl Meaning {
+    /// Whether it makes the program run another.
+    pub(in super::super) fn runs(&self) -> bool {
+        self.adds.contains(&Effect::Executes)
+            || self.takes.is_some_and(|kind| {
+                matches!(kind, Kind::Shell | Kind::Code | Kind::Script | Kind::Argv | Kind::EnvArgv | Kind::ShellArgv)
+            })
+    }
+}
+
 impl<'de> Deserialize<'de> for Role {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::read(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)

@@ -19,8 +19,15 @@ pub(in super::super) enum Nested {
         /// The arguments are names that fall apart at blanks.
         loose: bool,
     },
-    /// A script; whether it is known to be bash that reads it, and `$1`, ….
-    Script { wrapper: String, text: Argument, bash: bool, positional: Option<Vec<Argument>> },
+    /// A script.
+    Script {
+        wrapper: String,
+        text: Argument,
+        /// It is known to be bash that reads it.
+        bash: bool,
+        /// `$0`, `$1`, …, for a shell that is started for it; `None` if the shell itself goes on with it.
+        positional: Option<Vec<Argument>>,
+    },
     /// What comes in is a script.
     Standard { wrapper: String, bash: bool },
 }
@@ -68,7 +75,7 @@ impl Act {
     }
 
     pub(in super::super) fn script(&mut self, wrapper: &str, text: Argument, bash: bool) {
-        self.nested.push(Nested::Script { wrapper: wrapper.to_owned(), text, bash, positional: None });
+        self.nested.push(Nested::Script { wrapper: wrapper.to_owned(), text, bash, positional: Some(Vec::new()) });
     }
 }
 

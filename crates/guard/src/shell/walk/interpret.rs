@@ -49,7 +49,10 @@ impl<'t> Walker<'t> {
                     reading.ended = true;
                     continue;
                 }
-                if could_be_option(argument) && rule.has_sharp_options() {
+                let open = argument.prefix().is_empty();
+                if open && argument.is_unknown() && rule.has_sharp_options()
+                    || open && argument.is_glob() && rule.has_running_options()
+                {
                     act.dynamic(Dynamic::Argument);
                 }
                 if argument.prefix().starts_with('-') && argument.text().len() > 1 {
@@ -240,9 +243,4 @@ impl<'t> Walker<'t> {
             _ => act.argv(name, rest),
         }
     }
-}
-
-/// Whether an argument that is written as none might turn out to be an option.
-fn could_be_option(argument: &Argument) -> bool {
-    argument.prefix().is_empty() && (argument.is_unknown() || argument.is_glob())
 }

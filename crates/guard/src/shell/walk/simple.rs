@@ -120,9 +120,8 @@ impl<'t> Walker<'t> {
             return self.record(act, Argument::literal(name));
         }
         let arguments: Vec<_> = argv.iter().skip(1).cloned().collect();
-        let known = !arguments.iter().any(Argument::is_many);
         let before = self.scope.positional().cloned();
-        self.scope.set_positional(known.then(|| Rc::new(arguments)));
+        self.scope.set_positional(Some(Rc::new(arguments)));
         self.calls.push(name.to_owned());
         let outer = self.input.clone();
         if let Some(input) = act.input.clone() {
@@ -207,6 +206,7 @@ impl<'t> Walker<'t> {
             flow.names.clone_from(&input.names);
         }
         let nested = std::mem::take(&mut act.nested);
+        let assigned = if nested.is_empty() { Vec::new() } else { act.command.assignments.clone() };
         let place = self.out.len();
         let quiet = act.command.program == ":"
             && act.command.effects.is_empty()
@@ -221,7 +221,7 @@ impl<'t> Walker<'t> {
             return Ok(flow);
         }
         let outer = std::mem::replace(&mut self.input, input);
-        let followed = self.follow(nested, place);
+        let followed = self.follow(nested, place, assigned);
         self.input = outer;
         let inner = followed?;
         flow.download |= inner.download;
@@ -230,7 +230,12 @@ impl<'t> Walker<'t> {
         Ok(flow)
     }
 
-    fn follow(&mut self, nested: Vec<Nested>, place: usize) -> Result<Flow, Refusal> {
+    fn follow(
+        &mut self,
+        nested: Vec<Nested>,
+        place: usize,
+        assigned: Vec<(String, Argument)>,
+    ) -> Result<Flow, Refusal> {
         let mut whole = Flow::default();
         for (nth, nested) in nested.into_iter().enumerate() {
             let flow = match nested {
@@ -240,7 +245,7 @@ impl<'t> Walker<'t> {
                     for (name, value) in &assignments {
                         self.environment(name, value, false, &mut act);
                     }
-                    act.command.assignments = assignments;
+                    act.command.assignments = assigned.iter().cloned().chain(assignments).collect();
                     // What `command` and `builtin` start is the shell's own; what the others start is a program.
                     let own = matches!(wrapper.as_str(), "command" | "builtin" | "exec");
                     let flow = self.inside(&wrapper, |walker| {
@@ -259,14 +264,14 @@ impl<'t> Walker<'t> {
                     flow
                 }
                 Nested::Script { wrapper, text, bash, positional } => match text.known() {
-                    Some(script) => self.inside(&wrapper, |walker| walker.nested_script(&wrapper, script, bash, positional))?,
+                    Some(script) => self.inside(&wrapper, |walker| walker.nested_script(script, bash, positional, &assigned))?,
                     None => {
                         self.mark(place, Dynamic::Code);
                         // What is known of it is followed, too: it says at least what is meant.
                         Flow::default()
                     }
                 },
-                Nested::Standard { wrapper, bash } => self.standard(&wrapper, bash, place)?,
+                Nested::Standard { wrapper, bash } => self.standard(&wrapper, bash, place, &assigned)?,
             };
             whole.download |= flow.download;
             if nth == 0 {
@@ -291,32 +296,45 @@ impl<'t> Walker<'t> {
 
     fn nested_script(
         &mut self,
-        wrapper: &str,
         script: &str,
         bash: bool,
         positional: Option<Vec<Argument>>,
+        assignments: &[(String, Argument)],
     ) -> Result<Flow, Refusal> {
         super::super::refusal::inspect(script)?;
-        if matches!(wrapper, "eval" | "alias") {
-            return self.script(script, self.any_shell);
+        let Some(positional) = positional else { return self.script(script, self.any_shell) };
+        let mut positional = positional;
+        let zero = if positional.is_empty() { Argument::unknown() } else { positional.remove(0) };
+        self.limits.bytes(self.scope.exports())?;
+        let mut process = self.scope.of_process();
+        process.set("0", Variable::Scalar(zero));
+        process.set_positional(Some(Rc::new(positional)));
+        for (name, value) in assignments {
+            process.export(name);
+            process.set(name, Variable::Scalar(value.clone()));
         }
-        let known = positional.filter(|all| !all.iter().any(Argument::is_many));
-        let (flow, _) = self.apart(|walker| {
-            walker.scope.set_positional(known.map(Rc::new));
-            walker.script(script, !bash)
-        })?;
-        Ok(Flow { diverges: false, ..flow })
+        let outer = std::mem::replace(&mut self.scope, process);
+        let flow = self.script(script, !bash);
+        self.scope = outer;
+        self.cd_failed = None;
+        Ok(Flow { diverges: false, ..flow? })
     }
 
     /// A shell reads its script from what comes in.
-    fn standard(&mut self, wrapper: &str, bash: bool, place: usize) -> Result<Flow, Refusal> {
+    fn standard(
+        &mut self,
+        wrapper: &str,
+        bash: bool,
+        place: usize,
+        assigned: &[(String, Argument)],
+    ) -> Result<Flow, Refusal> {
         let input = std::mem::take(&mut self.input);
         let Input { given, text, download, .. } = input;
         if download && let Some(command) = self.out.get_mut(place) {
             command.effects.insert(Effect::ExecutesDownload);
         }
         match text {
-            Some(text) => self.inside(wrapper, |walker| walker.nested_script(wrapper, &text, bash, None)),
+            Some(text) => self.inside(wrapper, |walker| walker.nested_script(&text, bash, Some(Vec::new()), assigned)),
             None => {
                 if given {
                     self.mark(place, Dynamic::Input);

@@ -1,0 +1,95 @@
+//! Whether something that happened was predicted.
+
+use std::collections::BTreeSet;
+
+use callgate_guard::shell::{Argument, Command, Line};
+
+use super::generate::Script;
+use super::trace::Event;
+
+/// `Err` says what was not predicted.
+pub fn predicted(event: &Event, line: &Line, script: &Script) -> Result<(), String> {
+    let world = script.world();
+    let ours = |path: &str| path.starts_with(&world) && !path.starts_with("/s/");
+    let covered = |path: &str, of: &dyn Fn(&Command) -> &BTreeSet<String>| {
+        line.commands.iter().any(|command| of(command).iter().any(|known| covers(known, path)))
+    };
+    match event {
+        Event::Started { program, argv } => {
+            let base = program.rsplit('/').next().unwrap_or_default();
+            let started = |command: &Command| {
+                let name = command.program.rsplit('/').next().unwrap_or_default();
+                name == base && matches(&command.argv, argv)
+            };
+            // Programs in other languages run their scripts through this; what it starts is traced, too.
+            let between = base == "sh" && argv.get(1).is_some_and(|option| option == "-c");
+            match between || line.commands.iter().any(started) {
+                true => Ok(()),
+                false => Err(format!("started {argv:?}")),
+            }
+        }
+        Event::Read(path) if ours(path) && !is_directory(path, &world) => {
+            let known = covered(path, &|command| &command.reads) || covered(path, &|command| &command.writes);
+            if known { Ok(()) } else { Err(format!("read {path}")) }
+        }
+        Event::Wrote(path) if ours(path) => {
+            let known = covered(path, &|command| &command.writes) || is_temporary(path);
+            if known { Ok(()) } else { Err(format!("wrote {path}")) }
+        }
+        Event::Deleted(path) if ours(path) => {
+            let known = covered(path, &|command| &command.deletes) || is_temporary(path);
+            if known { Ok(()) } else { Err(format!("deleted {path}")) }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a path is a directory of the world: names in it are no contents.
+fn is_directory(path: &str, world: &str) -> bool {
+    let inside = path.strip_prefix(world).unwrap_or_default();
+    ["", "/work", "/work/sub", "/work/sub/deep", "/work/other", "/data", "/data/dir", "/home", "/home/.cfg"].contains(&inside)
+}
+
+/// `sed -i` writes a file of its own beside the one that it changes, and renames it.
+fn is_temporary(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    name.strip_prefix("sed").is_some_and(|rest| rest.len() == 6 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+}
+
+/// Whether a predicted path, with a glob at its end perhaps, is `path` or holds it.
+fn covers(known: &str, path: &str) -> bool {
+    match known.find(['*', '?', '[']) {
+        Some(at) => path.starts_with(&known[..at]),
+        None => known == "/" || path.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+    }
+}
+
+fn matches(predicted: &[Argument], actual: &[String]) -> bool {
+    let Some((first, rest)) = predicted.split_first() else { return actual.is_empty() };
+    if first.is_many() {
+        return (0..=actual.len()).any(|taken| matches(rest, &actual[taken..]));
+    }
+    let Some((word, others)) = actual.split_first() else { return false };
+    let fits = match first.known() {
+        Some(known) => known == word || known.starts_with("/dev/fd/") && word.starts_with("/dev/fd/"),
+        None => word.starts_with(first.prefix()),
+    };
+    fits && matches(rest, others)
+}
+
+/// The prediction, for people.
+pub fn shown(line: &Line) -> String {
+    let mut text = String::new();
+    for command in &line.commands {
+        let argv: Vec<_> = command.argv.iter().map(ToString::to_string).collect();
+        text.push_str(&format!(
+            "{:?} {} reads {:?} writes {:?} deletes {:?}\n",
+            command.within,
+            argv.join(" "),
+            command.reads,
+            command.writes,
+            command.deletes
+        ));
+    }
+    text
+}

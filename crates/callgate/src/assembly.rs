@@ -9,9 +9,10 @@ use anyhow::{Context, Result};
 use callgate_audit::{Budget, LogDir, Writer, WriterOptions};
 use callgate_core::gate::{Deadlines, NOW, Seams};
 use callgate_core::seam::{Entropy, Later, Log, LogError};
-use callgate_core::{AgentId, Caller, Entry, Gate, Kind, Posture, Receipt};
+use callgate_core::{AgentId, Caller, Entry, FactSpec, Gate, Kind, Posture, Receipt};
 use callgate_doors::http::Credentials;
 use callgate_doors::socket::{Greeting, Identify, Peer};
+use callgate_guard::{FACTS, ShellFacts};
 use callgate_identity::TokenStore;
 use callgate_policy::{Config, Exposure, LoadError, Mode, Store};
 use callgate_text::Json;
@@ -48,7 +49,7 @@ impl Assembly {
         let proofs = Proofs::open(state.root());
         let metrics = Arc::new(Metrics::new());
         let counted = Counted { log: log.clone(), metrics: metrics.clone() };
-        let gate = Arc::new(gate(Arc::clone(&policy), Arc::new(counted)).watched_by(metrics.clone()));
+        let gate = Arc::new(gate(Arc::clone(&policy), Arc::new(counted))?.watched_by(metrics.clone()));
         let own_uid = rustix::process::geteuid().as_raw();
         Ok(Self { gate, policy, log, tokens, proofs, metrics, own_uid, advisory: AtomicBool::new(false) })
     }
@@ -136,21 +137,32 @@ impl Credentials for Assembly {
 
 /// Loads a gate directory; the error shows every finding at its place.
 pub(crate) fn load(dir: &Path, exposure: Exposure) -> Result<Store> {
-    Store::load(dir, &[NOW], exposure).map_err(|error| {
+    Store::load(dir, &specs(), exposure).map_err(|error| {
         let rendered = callgate_policy::render(error.findings(), false);
         anyhow::anyhow!("{} cannot be loaded:\n{rendered}", dir.display())
     })
 }
 
+/// Every fact that this gate establishes.
+pub(crate) fn specs() -> Vec<FactSpec> {
+    std::iter::once(NOW).chain(FACTS.iter().copied()).collect()
+}
+
 /// A gate that can explain and nothing else: it has no log, so it can allow nothing.
-pub(crate) fn explaining(policy: Arc<Store>) -> Gate {
+pub(crate) fn explaining(policy: Arc<Store>) -> Result<Gate> {
     gate(policy, Arc::new(NoLog))
 }
 
-fn gate(policies: Arc<Store>, log: Arc<dyn Log>) -> Gate {
-    let seams =
-        Seams { policies, log, clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), facts: Vec::new() };
-    Gate::new(seams, Deadlines::default())
+fn gate(policies: Arc<Store>, log: Arc<dyn Log>) -> Result<Gate> {
+    let shell = ShellFacts::new()?;
+    let seams = Seams {
+        policies,
+        log,
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+        facts: vec![Arc::new(shell)],
+    };
+    Ok(Gate::new(seams, Deadlines::default()))
 }
 
 struct NoLog;

@@ -271,7 +271,7 @@ pub(crate) async fn explain(gate: &callgate_core::Gate, body: &Json) -> Result<J
 /// Explains by the gate directory alone, where no gate runs.
 pub(crate) async fn explain_from(dir: &Path, body: &Json) -> Result<Json> {
     let policy = Arc::new(crate::assembly::load(dir, Exposure::Warn)?);
-    explain(&crate::assembly::explaining(policy), body).await
+    explain(&crate::assembly::explaining(policy)?, body).await
 }
 
 /// The caller that the operator names, and the call. What cannot be read is the operator's own.

@@ -1,5 +1,6 @@
 //! Facts: what the gate itself established about a call, never what the model claimed.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -25,6 +26,10 @@ pub enum FactType {
         /// All ids that exist.
         ids: &'static [&'static str],
     },
+    /// A set of paths in normal form. Beside `name` policy sees `name_within`: the deepest path that all are in.
+    Paths,
+    /// A set of hosts. Beside `name` policy sees `name_within`: what all of them are in.
+    Hosts,
 }
 
 /// The value of a fact.
@@ -40,6 +45,8 @@ pub enum Fact {
     Datetime(Timestamp),
     /// See [`FactType::Labels`].
     Labels(BTreeSet<Arc<str>>),
+    /// See [`FactType::Paths`] and [`FactType::Hosts`].
+    Names(BTreeSet<Arc<str>>),
 }
 
 impl Fact {
@@ -49,7 +56,8 @@ impl Fact {
             (Self::Bool(_), FactType::Bool)
             | (Self::Long(_), FactType::Long)
             | (Self::Text(_), FactType::Text)
-            | (Self::Datetime(_), FactType::Datetime) => true,
+            | (Self::Datetime(_), FactType::Datetime)
+            | (Self::Names(_), FactType::Paths | FactType::Hosts) => true,
             (Self::Labels(labels), FactType::Labels { ids, .. }) => labels.iter().all(|label| ids.contains(&&**label)),
             _ => false,
         }
@@ -61,7 +69,7 @@ impl Fact {
             Self::Long(long) => Json::integer(*long),
             Self::Text(text) => Json::from(&**text),
             Self::Datetime(at) => Json::from(at.to_string()),
-            Self::Labels(labels) => Json::Array(labels.iter().map(|label| Json::from(&**label)).collect()),
+            Self::Labels(labels) | Self::Names(labels) => Json::Array(labels.iter().map(|label| Json::from(&**label)).collect()),
         }
     }
 }
@@ -77,34 +85,72 @@ pub struct FactSpec {
     pub kind: FactType,
 }
 
+impl FactSpec {
+    /// Sections of facts that only a call with an argument of kind `command` has.
+    pub const OF_COMMANDS: [&'static str; 2] = ["command", "line"];
+
+    /// Whether only a call with an argument of kind `command` has it.
+    pub fn is_of_command(&self) -> bool {
+        self.path.split_once('.').is_some_and(|(section, _)| Self::OF_COMMANDS.contains(&section))
+    }
+}
+
 /// The facts of one call, by path.
+///
+/// A call may be several acts: a shell line runs several programs. What differs between them is kept for each, and
+/// policy is asked about each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Facts(BTreeMap<&'static str, Fact>);
+pub struct Facts {
+    all: BTreeMap<&'static str, Fact>,
+    acts: Vec<BTreeMap<&'static str, Fact>>,
+}
 
 impl Facts {
     /// Adds what a layer established. The last value of a path counts.
     pub fn insert(&mut self, path: &'static str, fact: Fact) {
-        self.0.insert(path, fact);
+        self.all.insert(path, fact);
+    }
+
+    /// Adds an act: what is true of it alone.
+    pub fn insert_act(&mut self, act: BTreeMap<&'static str, Fact>) {
+        self.acts.push(act);
+    }
+
+    /// The facts of each act; of the call, if it is one.
+    pub fn each(&self) -> impl Iterator<Item = Cow<'_, Self>> {
+        let whole = self.acts.is_empty().then_some(Cow::Borrowed(self));
+        let acts = self.acts.iter().map(|act| {
+            let all = self.all.iter().chain(act).map(|(path, fact)| (*path, fact.clone())).collect();
+            Cow::Owned(Self { all, acts: Vec::new() })
+        });
+        whole.into_iter().chain(acts)
     }
 
     /// The fact at `path`.
     pub fn get(&self, path: &str) -> Option<&Fact> {
-        self.0.get(path)
+        self.all.get(path)
     }
 
-    /// All facts, by path.
+    /// All facts of the call as a whole, by path.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Fact)> {
-        self.0.iter().map(|(path, fact)| (*path, fact))
+        self.all.iter().map(|(path, fact)| (*path, fact))
     }
 
     /// The first declared fact that is missing or has another type than declared.
-    pub fn missing<'a>(&self, specs: &'a [FactSpec]) -> Option<&'a FactSpec> {
-        specs.iter().find(|spec| !self.get(spec.path).is_some_and(|fact| fact.is_a(spec.kind)))
+    pub fn missing<'a>(&self, specs: impl IntoIterator<Item = &'a FactSpec>) -> Option<&'a FactSpec> {
+        specs.into_iter().find(|spec| !self.get(spec.path).is_some_and(|fact| fact.is_a(spec.kind)))
     }
 
-    /// `{path: value, …}`.
+    /// `{path: value, …, acts?: [{path: value, …}]}`.
     pub fn to_json(&self) -> Json {
-        Json::object(self.iter().map(|(path, fact)| (path, fact.to_json())))
+        let object = |facts: &BTreeMap<&'static str, Fact>| {
+            facts.iter().map(|(path, fact)| (*path, fact.to_json())).collect::<Vec<_>>()
+        };
+        let mut members = object(&self.all);
+        if !self.acts.is_empty() {
+            members.push(("acts", Json::Array(self.acts.iter().map(|act| Json::object(object(act))).collect())));
+        }
+        Json::object(members)
     }
 
     /// The digest of the canonical form.

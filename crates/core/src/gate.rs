@@ -181,7 +181,7 @@ impl Gate {
         let Ok(snapshot) = self.seams.policies.current() else {
             return self.settle(draft, deny(Code::PolicyStale, STALE)).await;
         };
-        let facts = match self.establish(&call, at) {
+        let facts = match self.establish(&call, at, &*snapshot) {
             Ok(facts) => facts,
             Err(reason) => return self.settle(draft, Verdict::denial(reason)).await,
         };
@@ -192,14 +192,20 @@ impl Gate {
         self.settle(draft, verdict).await
     }
 
-    /// The gate's own fact, then each layer's.
-    fn establish(&self, call: &Call, at: Timestamp) -> Result<Facts, Reason> {
+    /// The gate's own fact, then each layer's, then what commands among the arguments would do.
+    fn establish(&self, call: &Call, at: Timestamp, snapshot: &dyn Snapshot) -> Result<Facts, Reason> {
         let mut facts = Facts::default();
         facts.insert(NOW.path, Fact::Datetime(at));
         for source in &self.seams.facts {
             let established = source.establish(call, at);
             for (path, fact) in established.map_err(|error| Reason::new(Code::Internal, error))? {
                 facts.insert(path, fact);
+            }
+        }
+        let commands = snapshot.commands(call);
+        if !commands.is_empty() {
+            for source in &self.seams.facts {
+                source.take_apart(&commands, &mut facts)?;
             }
         }
         Ok(facts)

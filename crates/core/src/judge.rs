@@ -55,12 +55,21 @@ pub struct Near {
 /// Decides a call. Pure: the same call, facts and snapshot give the same verdict bytes.
 ///
 /// Closed by default. An error in any policy denies (Cedar alone would skip an erring `forbid`); a
-/// satisfied forbid without `@approval` denies; only then may permits open.
+/// satisfied forbid without `@approval` denies; only then may permits open. Of a call that is several acts
+/// ([`Facts::each`]) each is judged, and the strictest verdict is that of the call.
 pub fn judge(call: &Call, facts: &Facts, snapshot: &dyn Snapshot) -> Verdict {
-    let weighed = match snapshot.evaluate(call, facts) {
-        Evaluation::Refused(reasons) => Weighed::denied(reasons, None, Disclose::Full),
-        Evaluation::Evaluated { permits, forbids, errors, nearest } => weigh(permits, forbids, errors, nearest),
-    };
+    let mut weighed: Option<Weighed> = None;
+    for act in facts.each() {
+        let one = match snapshot.evaluate(call, &act) {
+            Evaluation::Refused(reasons) => Weighed::denied(reasons, None, Disclose::Full),
+            Evaluation::Evaluated { permits, forbids, errors, nearest } => weigh(permits, forbids, errors, nearest),
+        };
+        weighed = Some(match weighed {
+            None => one,
+            Some(before) => before.and(one),
+        });
+    }
+    let weighed = weighed.unwrap_or_else(|| Weighed::denied(Vec::new(), None, Disclose::Full));
     let reasons: BTreeSet<_> = weighed.reasons.into_iter().collect();
     let approvals: BTreeSet<_> = weighed.approvals.into_iter().collect();
     Verdict {
@@ -84,6 +93,29 @@ struct Weighed {
 }
 
 impl Weighed {
+    /// What follows for two acts of one call: the stricter decision, with the reasons for it alone.
+    fn and(mut self, mut other: Self) -> Self {
+        let strictness = |decision: Decision| match decision {
+            Decision::Allow | Decision::WouldDeny => 0,
+            Decision::Escalate => 1,
+            Decision::Deny => 2,
+        };
+        if strictness(other.decision) > strictness(self.decision) {
+            std::mem::swap(&mut self, &mut other);
+        }
+        if self.decision == other.decision {
+            self.reasons.append(&mut other.reasons);
+            self.approvals.append(&mut other.approvals);
+            self.hint = match (self.hint, other.hint) {
+                // Hints that name groups differ only in the groups; the approvals name them all.
+                (Some(one), Some(two)) if one != two => Some(one.max(two)),
+                (one, two) => one.or(two),
+            };
+        }
+        self.disclose = self.disclose.max(other.disclose);
+        self
+    }
+
     /// A denial always has a reason, even if policy gave none.
     fn denied(mut reasons: Vec<Reason>, hint: Option<String>, disclose: Disclose) -> Self {
         if reasons.is_empty() {

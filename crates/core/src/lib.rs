@@ -6,6 +6,7 @@
 //! file or random source. Read [`gate`] top to bottom and you have read the product.
 
 mod call;
+mod command;
 mod fact;
 pub mod gate;
 mod guarded;
@@ -18,6 +19,7 @@ mod timestamp;
 mod verdict;
 
 pub use call::{Call, CallFault, Caller, NotOffered, Offered, Posture, Request};
+pub use command::{CommandForm, CommandLine, Shell};
 pub use fact::{Fact, FactSpec, FactType, Facts};
 pub use gate::{Answer, Completion, Gate, Outcome, Receipt};
 pub use judge::{Evaluation, Near, Satisfied, judge};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use callgate_text::{Digest, Json};
 
-use crate::{AgentId, Call, Entry, Evaluation, Fact, Facts, Receipt, ServerName, Timestamp};
+use crate::{AgentId, Call, CommandLine, Entry, Evaluation, Fact, Facts, Reason, Receipt, ServerName, Timestamp};
 
 /// A future on the heap, so that a seam can be an object.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -78,6 +78,11 @@ pub trait Snapshot: Send + Sync {
     /// Evaluates the call. Pure: no clock, randomness, I/O or hash order.
     fn evaluate(&self, call: &Call, facts: &Facts) -> Evaluation;
 
+    /// The arguments of the call that are commands; none, unless its tool takes one.
+    fn commands(&self, _call: &Call) -> Vec<CommandLine> {
+        Vec::new()
+    }
+
     /// What [`Snapshot::evaluate`] did, step by step, for `explain`.
     fn trace(&self, call: &Call, facts: &Facts) -> Json;
 
@@ -140,4 +145,13 @@ pub trait FactSource: Send + Sync {
     /// # Errors
     /// A sentence for the operator; the call is then denied.
     fn establish(&self, call: &Call, now: Timestamp) -> Result<Vec<(&'static str, Fact)>, String>;
+
+    /// What the commands among a call's arguments would do: facts of the whole go into `facts`, and one act for each
+    /// program that could run.
+    ///
+    /// # Errors
+    /// Why the call is denied.
+    fn take_apart(&self, _commands: &[CommandLine], _facts: &mut Facts) -> Result<(), Reason> {
+        Ok(())
+    }
 }

@@ -6,4 +6,7 @@
 //! and touches no file. What cannot be known before the line runs is said to be [`shell::Command::dynamic`]; it is never
 //! guessed.
 
+mod facts;
 pub mod shell;
+
+pub use facts::{FACTS, ShellFacts};

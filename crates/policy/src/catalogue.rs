@@ -216,7 +216,7 @@ impl Action {
             "action \"{}\" in [{}] appliesTo {{ principal: [Agent], resource: [Server], context: {{ {}\"input\": {}, \"common\": {} }} }};\n",
             self.name,
             groups.join(", "),
-            facts.context_members(),
+            facts.context_members(self.kind.takes_commands()),
             self.kind.input_type(),
             self.kind.common_type(),
         );

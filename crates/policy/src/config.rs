@@ -20,6 +20,10 @@
 //! listen = "127.0.0.1:7465"            # a loopback address; without it, nothing listens for HTTP
 //! origins = ["http://localhost:3000"]  # pages that may call; without it, none
 //!
+//! [shell]
+//! home = "/home/dev"                   # of the user as whom commands run
+//! of = "host"                          # whose shell reads them: the host's, or the gate's own
+//!
 //! [log]
 //! agent_records_per_minute = 600
 //! agent_bytes_per_minute = 4194304
@@ -30,7 +34,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use callgate_core::{DoorName, ServerName, ToolName};
+use callgate_core::{DoorName, ServerName, Shell, ToolName};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::finding::{Finding, LoadError, Rule};
@@ -60,6 +64,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Profiles of the sandbox, which that layer reads for itself.
     pub sandbox: toml::Table,
+    /// Where commands run.
+    pub shell: ShellConfig,
 }
 
 /// What a decision means at a door. Only the operator sets it.
@@ -108,6 +114,25 @@ impl Default for GateConfig {
 pub struct ServerConfig {
     /// For people.
     pub description: Option<String>,
+}
+
+/// `[shell]`: what the operator says of where commands run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ShellConfig {
+    /// The home directory of the user as whom they run.
+    pub home: Option<String>,
+    /// Whose shell reads them: `host` or `gate`.
+    #[serde(deserialize_with = "shell")]
+    pub of: Shell,
+}
+
+fn shell<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Shell, D::Error> {
+    match String::deserialize(deserializer)?.as_str() {
+        "host" => Ok(Shell::Host),
+        "gate" => Ok(Shell::Gate),
+        _ => Err(D::Error::custom("`of` is \"host\" or \"gate\"")),
+    }
 }
 
 /// `[http]`, read when the gate starts.

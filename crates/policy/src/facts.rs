@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::sync::Arc;
 
-use callgate_core::{Fact, FactSpec, FactType, Facts};
-use cedar_policy::{EntityUid, RestrictedExpression};
+use callgate_core::{Code, Fact, FactSpec, FactType, Facts, Reason};
+use cedar_policy::{Entity, EntityUid, RestrictedExpression};
 
 use crate::entities::Sort;
 use crate::finding::{Finding, LoadError, Rule};
+use crate::value::{Ancestors, Fault, Place, Root, Value, ValueType, common_path};
 
 /// Sections of the context that belong to the arguments.
 const TAKEN: &[&str] = &["input", "common"];
@@ -80,10 +82,20 @@ impl FactPlan {
         text
     }
 
-    /// The members of every action's context, in Cedar's schema syntax, each with a comma behind it.
-    pub(crate) fn context_members(&self) -> String {
+    /// The declared facts of an action that takes a command, or of any other.
+    pub(crate) fn specs_of(&self, commands: bool) -> impl Iterator<Item = &FactSpec> {
+        self.specs.iter().filter(move |spec| commands || !spec.is_of_command())
+    }
+
+    /// The sections of an action that takes a command, or of any other.
+    fn sections_of(&self, commands: bool) -> impl Iterator<Item = (&&'static str, &BTreeMap<&'static str, FactSpec>)> {
+        self.sections.iter().filter(move |(section, _)| commands || !FactSpec::OF_COMMANDS.contains(section))
+    }
+
+    /// The members of an action's context, in Cedar's schema syntax, each with a comma behind it.
+    pub(crate) fn context_members(&self, commands: bool) -> String {
         let mut text = String::new();
-        for (section, fields) in &self.sections {
+        for (section, fields) in self.sections_of(commands) {
             let _ = write!(text, "\"{section}\": {{");
             for (field, spec) in fields {
                 let kind = match spec.kind {
@@ -92,26 +104,51 @@ impl FactPlan {
                     FactType::Text => "String".to_owned(),
                     FactType::Datetime => "datetime".to_owned(),
                     FactType::Labels { entity, .. } => format!("Set<{entity}>"),
+                    FactType::Paths => "Set<Path>".to_owned(),
+                    FactType::Hosts => "Set<Host>".to_owned(),
                 };
                 let _ = write!(text, "\"{field}\": {kind}, ");
+                if let Some((value_type, _)) = placed(spec.kind) {
+                    let _ = write!(text, "\"{field}{WITHIN}\": {}, ", value_type.as_str());
+                }
             }
             text.push_str("}, ");
         }
         text
     }
 
-    /// The sections of one call's context. All declared facts must be there ([`Facts::missing`]).
-    pub(crate) fn context(&self, facts: &Facts) -> Result<Vec<(String, RestrictedExpression)>, &'static str> {
-        let sections = self.sections.iter().map(|(section, fields)| {
-            let members = fields.iter().map(|(field, spec)| {
-                let fact = facts.get(spec.path).ok_or("a declared fact is missing")?;
-                Ok(((*field).to_owned(), self.value(fact, spec.kind)?))
-            });
-            let members = members.collect::<Result<Vec<_>, &'static str>>()?;
-            let record = RestrictedExpression::new_record(members).map_err(|_| "a fact is declared twice")?;
-            Ok(((*section).to_owned(), record))
-        });
-        sections.collect()
+    /// The sections of one act's context. All declared facts must be there ([`Facts::missing`]).
+    ///
+    /// # Errors
+    /// What policy cannot place, or what is missing.
+    pub(crate) fn context(
+        &self,
+        facts: &Facts,
+        commands: bool,
+        ancestors: &Ancestors,
+        entities: &mut BTreeMap<EntityUid, Entity>,
+    ) -> Result<Vec<(String, RestrictedExpression)>, Reason> {
+        let internal = |what: &str| Reason::new(Code::Internal, what);
+        let mut sections = Vec::new();
+        for (section, fields) in self.sections_of(commands) {
+            let mut members = Vec::new();
+            for (field, spec) in fields {
+                let fact = facts.get(spec.path).ok_or_else(|| internal("a declared fact is missing"))?;
+                if let (Fact::Names(names), Some((value_type, root))) = (fact, placed(spec.kind)) {
+                    let placed = places(names, value_type, root, ancestors, field, entities);
+                    let (all, within) = placed.map_err(|Fault(fault)| {
+                        Reason::new(Code::InvalidArguments, format!("what the command {field} {fault}"))
+                    })?;
+                    members.push(((*field).to_owned(), all));
+                    members.push((format!("{field}{WITHIN}"), within));
+                } else {
+                    members.push(((*field).to_owned(), self.value(fact, spec.kind).map_err(internal)?));
+                }
+            }
+            let record = RestrictedExpression::new_record(members).map_err(|_| internal("a fact is declared twice"))?;
+            sections.push(((*section).to_owned(), record));
+        }
+        Ok(sections)
     }
 
     fn value(&self, fact: &Fact, kind: FactType) -> Result<RestrictedExpression, &'static str> {
@@ -120,6 +157,7 @@ impl FactPlan {
             Fact::Long(long) => RestrictedExpression::new_long(*long),
             Fact::Text(text) => RestrictedExpression::new_string(text.to_string()),
             Fact::Datetime(at) => RestrictedExpression::new_datetime(at.to_string()),
+            Fact::Names(_) => return Err("a fact has another type than declared"),
             Fact::Labels(ids) => {
                 let FactType::Labels { entity, .. } = kind else { return Err("a fact has another type than declared") };
                 let known = self.labels.get(entity).ok_or("a fact has another type than declared")?;
@@ -128,6 +166,47 @@ impl FactPlan {
             }
         })
     }
+}
+
+/// What stands behind the name of a set for what all its elements are in.
+pub(crate) const WITHIN: &str = "_within";
+
+/// The type of the elements of a set of values, and where relative ones start.
+fn placed(kind: FactType) -> Option<(ValueType, Option<&'static str>)> {
+    match kind {
+        FactType::Paths => Some((ValueType::Path, Some("."))),
+        FactType::Hosts => Some((ValueType::Host, None)),
+        _ => None,
+    }
+}
+
+/// The set of `names`, and what all of them are in; of none, that is a value inside every place that policies name.
+fn places(
+    names: &BTreeSet<Arc<str>>,
+    value_type: ValueType,
+    root: Option<&str>,
+    ancestors: &Ancestors,
+    field: &str,
+    entities: &mut BTreeMap<EntityUid, Entity>,
+) -> Result<(RestrictedExpression, RestrictedExpression), Fault> {
+    let root = root.map(Root::read).transpose()?;
+    let values: Vec<Value> =
+        names.iter().map(|name| Value::read(value_type, name, root.as_ref())).collect::<Result<_, _>>()?;
+    let beside = BTreeSet::new();
+    let places: Vec<Place> = values.iter().map(|value| ancestors.place(value, &beside)).collect();
+    let within = match common_path(&values.iter().collect::<Vec<_>>()) {
+        Some(path) => ancestors.place(&path, &beside),
+        None => Place::common(&places, value_type, &format!("(all that it {field})"))
+            .unwrap_or_else(|| ancestors.nothing(value_type, &format!("(nothing that it {field})"))),
+    };
+    let within_expression = within.expression();
+    within.collect(entities)?;
+    let mut all = Vec::new();
+    for place in places {
+        all.push(place.expression());
+        place.collect(entities)?;
+    }
+    Ok((RestrictedExpression::new_set(all), within_expression))
 }
 
 fn identifier(text: &str) -> bool {

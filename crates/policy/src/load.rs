@@ -23,7 +23,10 @@ use crate::snapshot::GateSnapshot;
 use crate::value::Ancestors;
 
 /// A part of the policy digest: changes whenever the same files could mean something else.
-const SEMANTICS: &str = "callgate-policy 2, cedar 4.14.1";
+const SEMANTICS: &str = "callgate-policy 3, cedar 4.14.1";
+
+/// What the operator says about programs that commands run.
+pub(crate) const PROGRAMS: &str = "programs.toml";
 
 /// A snapshot, and what somebody should look at.
 #[derive(Debug)]
@@ -89,7 +92,8 @@ pub(crate) fn assemble(files: &GateFiles, specs: &[FactSpec], cache: &Cache) -> 
     let population = Population::build(&declarations, &index, &catalogue.schema)?;
     let named: Vec<EntityUid> = policies.iter().flat_map(|policy| policy.parsed.literals.iter().cloned()).collect();
     let ancestors = Ancestors::collect(named.into_iter().chain(population.references().cloned()));
-    let digest = digest(&config, &declarations, &facts, &catalogue, &policies);
+    let programs = files.get(PROGRAMS).cloned();
+    let digest = digest(&config, &declarations, &facts, &catalogue, &policies, programs.as_deref());
     let agents = population.agents().count();
     let actions = catalogue.actions().len();
     Ok(GateSnapshot {
@@ -104,6 +108,7 @@ pub(crate) fn assemble(files: &GateFiles, specs: &[FactSpec], cache: &Cache) -> 
         index,
         population,
         ancestors,
+        programs,
         authorizer: Authorizer::new(),
     })
 }
@@ -124,6 +129,7 @@ fn digest(
     facts: &FactPlan,
     catalogue: &Catalogue,
     policies: &[Policy],
+    programs: Option<&str>,
 ) -> Digest {
     let policies = policies.iter().map(|policy| {
         Json::object([
@@ -143,6 +149,8 @@ fn digest(
         ("policies", Json::Array(policies.collect())),
         ("entities", Json::object(entities)),
         ("overlays", Json::object(overlays)),
+        ("shell", Json::from(format!("{:?}", config.shell))),
+        ("programs", Json::from(programs.map(str::to_owned))),
         ("facts", Json::object(facts)),
         ("catalogue", catalogue.to_json()),
     ]);

@@ -10,6 +10,7 @@
 //! and number of a list's elements. Everything else of an accepted call is in `context.input`.
 
 mod check;
+mod commands;
 mod error;
 mod express;
 mod guess;
@@ -30,7 +31,7 @@ mod unchecked;
 
 use std::collections::BTreeSet;
 
-use callgate_core::{Code, Reason, ToolName};
+use callgate_core::{Code, CommandForm, Reason, ToolName};
 use callgate_text::{Json, Object};
 use cedar_policy::{Entity, RestrictedExpression};
 
@@ -40,6 +41,7 @@ pub use probe::{Probed, probe};
 pub use unchecked::Unchecked;
 
 use self::check::Check;
+use self::commands::Commands;
 use self::express::Express;
 use self::pattern::MAX_PATTERNS;
 use self::plain::{MAX_NODES, Unfit};
@@ -55,6 +57,7 @@ pub struct ToolType {
     check: Check,
     opaque: BTreeSet<String>,
     optional: BTreeSet<String>,
+    commands: Commands,
 }
 
 /// The arguments of one call as Cedar values.
@@ -83,9 +86,9 @@ impl ToolType {
             }
             Unfit::Patterns => error(format!("its input schema has more than {MAX_PATTERNS} patterns")),
         })?;
-        let record = settle::settle(name, Rough::of(&plain.schema), overlay)?;
+        let (record, commands) = settle::settle(name, Rough::of(&plain.schema), overlay)?;
         let check = Check::compile(plain, &record).map_err(error)?;
-        Ok(Self { opaque: record.opaque(), optional: record.optional(), record, check })
+        Ok(Self { opaque: record.opaque(), optional: record.optional(), record, check, commands })
     }
 
     /// The Cedar record type of `context.input`: `{ "amount": decimal, "path"?: Path }`.
@@ -108,6 +111,16 @@ impl ToolType {
     /// The pointers (`limit`, `filter/since`) of all attributes of `context.input` that may be absent.
     pub fn optional(&self) -> &BTreeSet<String> {
         &self.optional
+    }
+
+    /// Whether an argument is a command.
+    pub(crate) fn takes_commands(&self) -> bool {
+        !self.commands.is_empty()
+    }
+
+    /// The commands among a call's arguments, each with the directory in which it starts.
+    pub(crate) fn commands(&self, arguments: Option<&Object>) -> Vec<(CommandForm, Option<&str>)> {
+        self.commands.of(arguments)
     }
 
     /// What of the tool's schema the gate does not enforce, by place.

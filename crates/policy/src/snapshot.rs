@@ -1,10 +1,11 @@
 //! One policy, immutable, and how a call is judged by it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use callgate_core::seam::{Offer, Snapshot, Standing};
 use callgate_core::{
-    AgentId, Call, Code, DoorName, Evaluation, Facts, Offered, Reason, Satisfied, ServerName, SessionId, ToolName,
+    AgentId, Call, Code, CommandForm, CommandLine, DoorName, Evaluation, Facts, Offered, Reason, Satisfied, ServerName, SessionId, ToolName,
 };
 use callgate_text::{Digest, Json};
 use cedar_policy::{Authorizer, Context, Effect, Entities, EntityUid, Request};
@@ -33,6 +34,8 @@ pub struct GateSnapshot {
     pub(crate) index: Index,
     pub(crate) population: Population,
     pub(crate) ancestors: Ancestors,
+    /// The text of `programs.toml`, which the shell guard reads.
+    pub(crate) programs: Option<Arc<str>>,
     pub(crate) authorizer: Authorizer,
     pub(crate) slices: Slots<Slice>,
     pub(crate) stages: Slots<Stage>,
@@ -131,13 +134,17 @@ impl GateSnapshot {
         {
             return refuse(code, format!("{what} {}", call.tool()));
         }
-        if let Some(missing) = facts.missing(self.facts.specs()) {
+        let commands = action.kind.takes_commands();
+        if let Some(missing) = facts.missing(self.facts.specs_of(commands)) {
             let message = format!("the declared fact {} was not established", missing.path);
             return refuse(Code::Internal, message);
         }
         let lifted = action.kind.lift(call.arguments(), &self.ancestors)?;
         let internal = |what: &str| vec![Reason::new(Code::Internal, what)];
-        let mut pairs = self.facts.context(facts).map_err(internal)?;
+        let mut entities = BTreeMap::new();
+        let placed = self.facts.context(facts, commands, &self.ancestors, &mut entities);
+        let mut pairs = placed.map_err(|reason| vec![reason])?;
+        entities.extend(lifted.entities.into_iter().map(|entity| (entity.uid(), entity)));
         pairs.push(("input".to_owned(), lifted.input));
         pairs.push(("common".to_owned(), lifted.common));
         let context = Context::from_pairs(pairs).map_err(|_| internal("the context cannot be built"))?;
@@ -146,11 +153,11 @@ impl GateSnapshot {
         let request = Request::new(principal, action.uid.clone(), resource, context, Some(&self.catalogue.schema))
             .map_err(|_| vec![Reason::new(Code::InvalidArguments, "the call does not fit the tool's schema")])?;
         let stage = self.stage(agent, place, action);
-        let entities = match lifted.entities.is_empty() {
+        let entities = match entities.is_empty() {
             true => None,
             false => {
                 // An argument may be a value that a policy names, too; then it is inside at least as much.
-                let all = stage.1.entities.clone().upsert_entities(lifted.entities, None);
+                let all = stage.1.entities.clone().upsert_entities(entities.into_values(), None);
                 Some(all.map_err(|_| internal("the arguments name an entity twice"))?)
             }
         };
@@ -245,6 +252,19 @@ impl Snapshot for GateSnapshot {
             Err(reasons) => Evaluation::Refused(reasons),
             Ok(prepared) => self.conclude(&prepared, &self.find(&prepared)),
         }
+    }
+
+    fn commands(&self, call: &Call) -> Vec<CommandLine> {
+        let Some((_, action)) = self.catalogue.find(call.tool()) else { return Vec::new() };
+        let forms = action.kind.commands(call.arguments());
+        let line = |(form, cwd): (CommandForm, Option<&str>)| CommandLine {
+            form,
+            cwd: cwd.map(Arc::from),
+            home: self.config.shell.home.as_deref().map(Arc::from),
+            shell: self.config.shell.of,
+            programs: self.programs.clone(),
+        };
+        forms.into_iter().map(line).collect()
     }
 
     fn trace(&self, call: &Call, facts: &Facts) -> Json {

@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use callgate_core::seam::Snapshot;
 use callgate_core::{
-    AgentId, Call, Code, Evaluation, FactSpec, Facts, PolicyRef, Reason, Request, SessionId, ToolName, Verdict, judge,
+    AgentId, Call, Code, CommandLine, Evaluation, FactSpec, Facts, PolicyRef, Reason, Request, SessionId, ToolName, Verdict, judge,
 };
 use callgate_text::{Digest, Object};
 
@@ -53,11 +53,27 @@ struct Case {
     says: Option<String>,
 }
 
-/// Runs every test of `files` against `snapshot`.
+/// Runs every test of `files` against `snapshot`, without anybody who looks into commands.
 ///
 /// # Errors
 /// If a test file is not one.
 pub fn run_tests(snapshot: &GateSnapshot, files: &GateFiles) -> Result<TestReport, LoadError> {
+    run_tests_with(snapshot, files, &|_, _| Ok(()))
+}
+
+/// What a layer adds to the facts of a call for the commands among its arguments, as
+/// [`callgate_core::seam::FactSource::take_apart`].
+pub type TakeApart<'a> = &'a dyn Fn(&[CommandLine], &mut Facts) -> Result<(), Reason>;
+
+/// Runs every test of `files` against `snapshot`; `take_apart` looks into commands.
+///
+/// # Errors
+/// If a test file is not one.
+pub fn run_tests_with(
+    snapshot: &GateSnapshot,
+    files: &GateFiles,
+    take_apart: TakeApart<'_>,
+) -> Result<TestReport, LoadError> {
     let specs = snapshot.facts.specs();
     let mut cases = Vec::new();
     let mut findings = Vec::new();
@@ -73,7 +89,8 @@ pub fn run_tests(snapshot: &GateSnapshot, files: &GateFiles) -> Result<TestRepor
     let mut coverage: Vec<Coverage> =
         snapshot.policies().map(|policy| Coverage { policy: policy.clone(), satisfied: 0 }).collect();
     let mut results = Vec::new();
-    for case in &cases {
+    for case in &mut cases {
+        case.establish(snapshot, take_apart);
         for policy in satisfied(snapshot, case) {
             if let Some(covered) = coverage.iter_mut().find(|covered| covered.policy == policy) {
                 covered.satisfied += 1;
@@ -87,15 +104,29 @@ pub fn run_tests(snapshot: &GateSnapshot, files: &GateFiles) -> Result<TestRepor
 /// The policies whose conditions the call meets, whatever was decided.
 fn satisfied(snapshot: &GateSnapshot, case: &Case) -> Vec<PolicyRef> {
     let Ok(call) = &case.call else { return Vec::new() };
-    match snapshot.evaluate(call, &case.facts) {
-        Evaluation::Evaluated { permits, forbids, .. } => {
-            permits.into_iter().chain(forbids).map(|satisfied| satisfied.policy).collect()
+    let mut policies = Vec::new();
+    for act in case.facts.each() {
+        if let Evaluation::Evaluated { permits, forbids, .. } = snapshot.evaluate(call, &act) {
+            policies.extend(permits.into_iter().chain(forbids).map(|satisfied| satisfied.policy));
         }
-        Evaluation::Refused(_) => Vec::new(),
     }
+    policies.sort();
+    policies.dedup();
+    policies
 }
 
 impl Case {
+    /// Adds the facts of commands, as the gate does.
+    fn establish(&mut self, snapshot: &GateSnapshot, take_apart: TakeApart<'_>) {
+        let Ok(call) = &self.call else { return };
+        let commands = snapshot.commands(call);
+        if !commands.is_empty()
+            && let Err(reason) = take_apart(&commands, &mut self.facts)
+        {
+            self.call = Err(reason.message);
+        }
+    }
+
     fn run(&self, snapshot: &GateSnapshot) -> TestResult {
         let verdict = match &self.call {
             Ok(call) => judge(call, &self.facts, snapshot),

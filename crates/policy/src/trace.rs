@@ -9,32 +9,46 @@ use crate::policies::Policy;
 use crate::slice::Found;
 use crate::snapshot::{GateSnapshot, Prepared};
 
-/// `{call, policy, facts, agent?, action?, context?, policies?, refused?, verdict}`.
+/// `{call, policy, facts, agent?, action?, context?, policies?, refused?, verdict}`; for a call of several acts
+/// `{call, policy, facts, acts: [{agent, …}], verdict}`.
 pub(crate) fn trace(snapshot: &GateSnapshot, call: &Call, facts: &Facts) -> Json {
     let verdict = judge(call, facts, snapshot);
     let mut members =
         vec![("call", Json::from(call.digest())), ("policy", Json::from(snapshot.digest)), ("facts", facts.to_json())];
-    match snapshot.prepare(call, facts) {
-        Err(reasons) => {
-            members.push(("refused", Json::Array(reasons.iter().map(Reason::to_json).collect())));
-        }
-        Ok(prepared) => {
-            let found = snapshot.find(&prepared);
-            members.push(("agent", agent(snapshot, &prepared)));
-            members.push(("action", action(&prepared)));
-            members.push(("context", context(&prepared)));
-            let policies = prepared.slice().places.iter().filter_map(|place| {
-                let policy = snapshot.policies.get(*place)?;
-                Some(step(policy, *place, &prepared, &found))
-            });
-            members.push(("policies", Json::Array(policies.collect())));
-            if let Evaluation::Refused(reasons) = snapshot.conclude(&prepared, &found) {
-                members.push(("refused", Json::Array(reasons.iter().map(Reason::to_json).collect())));
-            }
+    let acts: Vec<_> = facts.each().collect();
+    match acts.as_slice() {
+        [act] => members.extend(evaluated(snapshot, call, act)),
+        acts => {
+            let acts = acts.iter().map(|act| Json::object(evaluated(snapshot, call, act)));
+            members.push(("acts", Json::Array(acts.collect())));
         }
     }
     members.push(("verdict", verdict.to_json()));
     Json::object(members)
+}
+
+/// What the evaluator did about one act.
+fn evaluated(snapshot: &GateSnapshot, call: &Call, facts: &Facts) -> Vec<(&'static str, Json)> {
+    let refused = |reasons: &[Reason]| ("refused", Json::Array(reasons.iter().map(Reason::to_json).collect()));
+    let prepared = match snapshot.prepare(call, facts) {
+        Err(reasons) => return vec![refused(&reasons)],
+        Ok(prepared) => prepared,
+    };
+    let found = snapshot.find(&prepared);
+    let policies = prepared.slice().places.iter().filter_map(|place| {
+        let policy = snapshot.policies.get(*place)?;
+        Some(step(policy, *place, &prepared, &found))
+    });
+    let mut members = vec![
+        ("agent", agent(snapshot, &prepared)),
+        ("action", action(&prepared)),
+        ("context", context(&prepared)),
+        ("policies", Json::Array(policies.collect())),
+    ];
+    if let Evaluation::Refused(reasons) = snapshot.conclude(&prepared, &found) {
+        members.push(refused(&reasons));
+    }
+    members
 }
 
 fn agent(snapshot: &GateSnapshot, prepared: &Prepared<'_>) -> Json {

@@ -6,11 +6,16 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use callgate_core::gate::NOW;
-use callgate_policy::{Finding, GateFiles, LoadError, TestReport, load, lock, render, run_tests};
+use callgate_core::seam::FactSource;
+use callgate_guard::ShellFacts;
+use callgate_guard::shell::TableError;
+use callgate_policy::{
+    Finding, GateFiles, GateSnapshot, LoadError, Rule, TestReport, load, lock, render, run_tests_with,
+};
 use callgate_text::Json;
 use notify::{RecursiveMode, Watcher};
 
+use crate::assembly::specs;
 use crate::cli::Policy;
 use crate::exit;
 use crate::output::{Output, Tone};
@@ -28,9 +33,9 @@ fn check(output: &Output, dir: &Path, write_lock: bool) -> Result<ExitCode> {
     // A lock that no longer fits is what is to be replaced; everything else is checked as it will be loaded.
     let files = if write_lock { GateFiles::read_unlocked(dir) } else { GateFiles::read(dir) };
     let result = files.and_then(|files| {
-        let loaded = load(&files, &[NOW])?;
+        let loaded = load(&files, &specs())?;
         // Whether they pass is `policy test`'s matter; that they can be read is this one's.
-        run_tests(&loaded.snapshot, &files)?;
+        judge_tests(&loaded.snapshot, &files)?;
         Ok((loaded.findings, files))
     });
     let (findings, failed) = match result {
@@ -60,12 +65,20 @@ fn check(output: &Output, dir: &Path, write_lock: bool) -> Result<ExitCode> {
     Ok(if failed { exit::CHECK_FAILED.into() } else { ExitCode::SUCCESS })
 }
 
+/// Runs the directory's tests; the shell guard looks into commands, with the operator's own programs.
+fn judge_tests(snapshot: &GateSnapshot, files: &GateFiles) -> Result<TestReport, LoadError> {
+    let bad = |error: TableError| LoadError::from(Finding::new(Rule::BadTest, error.file.clone(), error.fault));
+    let shell = ShellFacts::new().map_err(bad)?;
+    shell.table(files.get("programs.toml")).map_err(bad)?;
+    run_tests_with(snapshot, files, &|commands, facts| shell.take_apart(commands, facts))
+}
+
 fn shown(error: LoadError) -> anyhow::Error {
     anyhow::anyhow!("{}", render(error.findings(), false))
 }
 
 fn test(output: &Output, dir: &Path, junit: Option<&Path>) -> Result<ExitCode> {
-    let report = GateFiles::read(dir).and_then(|files| run_tests(&load(&files, &[NOW])?.snapshot, &files));
+    let report = GateFiles::read(dir).and_then(|files| judge_tests(&load(&files, &specs())?.snapshot, &files));
     let report = match report {
         Ok(report) => report,
         Err(error) => {

@@ -29,7 +29,7 @@ impl Gate {
             };
             let snapshot = self.seams.policies.current().map_err(|_| stale())?;
             let call = Call::new(id.clone(), request);
-            let facts = self.establish(&call, self.seams.clock.now())?;
+            let facts = self.establish(&call, self.seams.clock.now(), &*snapshot)?;
             let verdict = judge(&call, &facts, &*snapshot);
             Ok(Preview { verdict, trace: snapshot.trace(&call, &facts) })
         };

@@ -101,9 +101,18 @@ pub(super) fn normal(path: &str, cwd: &str) -> String {
     normal
 }
 
-/// A path in a directory that is not known: `./x`; what climbs out of it stays visible as `./..`.
+/// A path in a directory that is not known: `./x`; `/` for what climbs out of it, which may be anything.
 fn relative(path: &str) -> String {
-    format!("./{}", path.strip_prefix("./").unwrap_or(path))
+    let mut components: Vec<&str> = Vec::new();
+    for component in path.split('/') {
+        match component {
+            "" | "." => {}
+            ".." if components.pop().is_none() => return "/".to_owned(),
+            ".." => {}
+            other => components.push(other),
+        }
+    }
+    format!("./{}", components.join("/"))
 }
 
 /// Whether `path` is `within` or inside of it.

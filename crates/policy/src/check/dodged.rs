@@ -75,7 +75,7 @@ fn is_test(expr: &Expr) -> bool {
 fn mentions_common(expr: &Expr) -> bool {
     let is_context = |expr: &Expr| matches!(expr, Expr::Var(Var::Context));
     let is_common = |expr: &Expr| match expr {
-        Expr::GetAttr { expr, attr } => attr == "common" && is_context(expr),
+        Expr::GetAttr { expr, attr } => attr == "common" && is_context(expr) || attr.ends_with(crate::facts::WITHIN),
         _ => false,
     };
     let found = |expr: &Expr| match expr {

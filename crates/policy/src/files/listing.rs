@@ -18,7 +18,7 @@ const MAX_STRAYS: usize = 64;
 /// Where which files are loaded from: folder and extension.
 const FOLDERS: &[(&str, &str)] = &[("policies", "cedar"), ("tests", "toml"), ("tools", "json")];
 /// The files of the directory itself.
-const ROOT: &[&str] = &["callgate.toml", "entities.toml", crate::lock::FILE];
+const ROOT: &[&str] = &["callgate.toml", "entities.toml", crate::load::PROGRAMS, crate::lock::FILE];
 
 /// What lies in the gate directory.
 #[derive(PartialEq, Eq)]

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use callgate_core::ToolName;
 use unicode_normalization::UnicodeNormalization;
 
+use super::commands::Commands;
 use super::pointer::below;
 use super::rough::{self, Rough, RoughForm};
 use super::shape::{Form, Member, Record, Shape};
@@ -21,8 +22,12 @@ const MAX_NAME: usize = 128;
 const RESERVED: &[&str] = &["__entity", "__extn", "__expr", "__proto__"];
 
 /// The record of a tool's arguments.
-pub(super) fn settle(tool: &ToolName, rough: Rough, overlay: &Overlay) -> Result<Record, SchemaError> {
-    let mut settler = Settler { tool, overlay, seen: BTreeSet::new() };
+pub(super) fn settle(
+    tool: &ToolName,
+    rough: Rough,
+    overlay: &Overlay,
+) -> Result<(Record, Commands), SchemaError> {
+    let mut settler = Settler { tool, overlay, seen: BTreeSet::new(), commands: Commands::default() };
     let record = match rough.form {
         RoughForm::Record { members, open } => settler.record("", members, open, 0)?,
         // `{"type": "object"}`: no arguments, unless undeclared ones may pass.
@@ -32,7 +37,7 @@ pub(super) fn settle(tool: &ToolName, rough: Rough, overlay: &Overlay) -> Result
         _ => return Err(settler.error(None, "its input schema does not describe an object", None)),
     };
     settler.all_seen()?;
-    Ok(record)
+    Ok((record, settler.commands))
 }
 
 struct Settler<'a> {
@@ -40,6 +45,7 @@ struct Settler<'a> {
     overlay: &'a Overlay,
     /// The pointers of all arguments that exist.
     seen: BTreeSet<String>,
+    commands: Commands,
 }
 
 impl Settler<'_> {
@@ -80,9 +86,10 @@ impl Settler<'_> {
         let is_list = matches!(form, Form::List { .. });
         if self.overlay.roots.contains_key(pointer)
             && !(is_list || matches!(form, Form::Value { value_type: ValueType::Path, .. }))
+            && !self.commands.has(pointer)
         {
             let remedy = format!("kinds = {{ {pointer:?} = \"path\" }}");
-            return Err(self.error(Some(pointer), "it has a root but is not of kind `path`", Some(remedy)));
+            return Err(self.error(Some(pointer), "it has a root but is not of kind `path` or `command`", Some(remedy)));
         }
         if self.overlay.scale.contains_key(pointer) && !(is_list || matches!(form, Form::Long { .. })) {
             return Err(self.error(Some(pointer), "it has a scale but is not a number", None));
@@ -120,10 +127,18 @@ impl Settler<'_> {
         }
     }
 
-    fn text(&self, pointer: &str, kind: Kind) -> Result<Form, SchemaError> {
+    fn text(&mut self, pointer: &str, kind: Kind) -> Result<Form, SchemaError> {
         let value = |value_type| Form::Value { value_type, root: None };
         Ok(match kind {
-            Kind::Text | Kind::Command => Form::Text,
+            Kind::Text => Form::Text,
+            Kind::Command => {
+                let root = self.overlay.roots.get(pointer);
+                if root.is_some_and(|root| !root.starts_with('/')) {
+                    return Err(self.error(Some(pointer), "the root of a command is an absolute path", None));
+                }
+                self.commands.insert(pointer, root);
+                Form::Text
+            }
             Kind::Url => value(ValueType::Url),
             Kind::Host => value(ValueType::Host),
             Kind::Mailbox => value(ValueType::Mailbox),

@@ -81,6 +81,7 @@ pub(super) fn facts(specs: &[FactSpec], given: Option<&Spanned<DeValue<'_>>>) ->
                 FactType::Text => Fact::Text("".into()),
                 FactType::Datetime => Fact::Datetime(Timestamp::from_millis(EPOCH)),
                 FactType::Labels { .. } => Fact::Labels(BTreeSet::new()),
+                FactType::Paths | FactType::Hosts => Fact::Names(BTreeSet::new()),
             },
         );
     }
@@ -110,6 +111,10 @@ fn fact(kind: FactType, value: &DeValue<'_>) -> Option<Fact> {
         (FactType::Labels { .. }, DeValue::Array(items)) => {
             let ids = items.iter().map(|item| item.get_ref().as_str().map(Into::into));
             Fact::Labels(ids.collect::<Option<_>>()?)
+        }
+        (FactType::Paths | FactType::Hosts, DeValue::Array(items)) => {
+            let names = items.iter().map(|item| item.get_ref().as_str().map(Into::into));
+            Fact::Names(names.collect::<Option<_>>()?)
         }
         _ => return None,
     };

@@ -41,7 +41,9 @@ const CLAUDE_CODE: &[(&str, &str)] = &[
     ("callgate.toml", include_str!("../../../policies/claude-code/callgate.toml")),
     ("entities.toml", include_str!("../../../policies/claude-code/entities.toml")),
     ("policies/claude-code.cedar", include_str!("../../../policies/claude-code/policies/claude-code.cedar")),
+    ("policies/shell.cedar", include_str!("../../../policies/shell/policies/shell.cedar")),
     ("tests/claude-code.toml", include_str!("../../../policies/claude-code/tests/claude-code.toml")),
+    ("tests/shell.toml", include_str!("../../../policies/shell/tests/shell.toml")),
     ("tools/claude-code.json", include_str!("../../../policies/claude-code/tools/claude-code.json")),
 ];
 

@@ -1,7 +1,9 @@
 //! What `callgate init` writes loads without a finding, and passes its own tests.
 
 use callgate_core::gate::NOW;
-use callgate_policy::{Developer, GateFiles, Rule, Template, init, load, lock, render, run_tests, starter};
+use callgate_core::seam::FactSource;
+use callgate_guard::{FACTS, ShellFacts};
+use callgate_policy::{Developer, GateFiles, Rule, Template, init, load, lock, render, run_tests, run_tests_with, starter};
 
 #[test]
 fn the_starter_passes_check_and_its_own_tests() {
@@ -44,11 +46,12 @@ fn the_pack_for_claude_code_loads_and_passes_its_own_tests() {
     for (workspace, home) in [("/home/me/work", "/home/me"), ("/tmp/x", "/root"), ("/srv/a b/ü", "/home/me")] {
         let texts = developer(workspace, home).texts();
         let files = GateFiles::from_texts(texts.iter().map(|(path, text)| (*path, text.as_str())));
-        let loaded = load(&files, &[NOW]).unwrap_or_else(|error| panic!("{}", render(error.findings(), false)));
-        // What a permit for a shell means is said, not silenced.
-        let rules: Vec<_> = loaded.findings.iter().map(|finding| finding.rule).collect();
-        assert_eq!(rules, [Rule::DangerousPermit; 2], "{}", render(&loaded.findings, false));
-        let report = run_tests(&loaded.snapshot, &files).expect("tests");
+        let specs: Vec<_> = std::iter::once(NOW).chain(FACTS.iter().copied()).collect();
+        let loaded = load(&files, &specs).unwrap_or_else(|error| panic!("{}", render(error.findings(), false)));
+        assert!(loaded.findings.is_empty(), "{}", render(&loaded.findings, false));
+        let shell = ShellFacts::new().expect("the table");
+        let take_apart = |commands: &[_], facts: &mut _| shell.take_apart(commands, facts);
+        let report = run_tests_with(&loaded.snapshot, &files, &take_apart).expect("tests");
         for result in &report.results {
             assert!(result.passed(), "{}: {:?}", result.name, result.failures);
         }

@@ -102,6 +102,9 @@ pub(super) fn note(path: &str, way: Way, home: &str, act: &mut Act) {
             }
         }
         Way::Deletes => {
+            if contains(path, "/.git") {
+                act.effect(Effect::RewritesHistory);
+            }
             if SYSTEM.iter().any(|place| is_inside(path, place)) {
                 act.effect(Effect::ChangesSystem);
             }

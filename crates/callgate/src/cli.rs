@@ -146,9 +146,18 @@ pub(crate) enum Command {
         place: Place,
     },
     /// Show how a call would be decided, step by step, without recording anything.
+    ///
+    /// With --command: what a shell command would do, as policy sees it. Nothing is run, and no gate is needed; the
+    /// gate directory's programs.toml counts, if there is one.
     Explain {
         #[command(flatten)]
         place: Place,
+        /// A shell command, in place of a call on standard input.
+        #[arg(long, value_name = "LINE")]
+        command: Option<String>,
+        /// With --command, where it starts; the current directory unless told.
+        #[arg(long, value_name = "DIR", requires = "command")]
+        cwd: Option<PathBuf>,
     },
     /// Check and test policies.
     #[command(subcommand)]

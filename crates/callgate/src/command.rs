@@ -17,5 +17,6 @@ pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod sandbox;
 pub(crate) mod serve;
+pub(crate) mod shell;
 pub(crate) mod status;
 pub(crate) mod tool;

@@ -58,8 +58,11 @@ impl Fields {
 
 impl Walker<'_> {
     /// The arguments that words of a command become.
-    pub(super) fn arguments(&mut self, words: &[Word]) -> Result<Vec<Argument>, Refusal> {
-        let mut arguments = Vec::with_capacity(words.len());
+    pub(super) fn arguments<'w>(
+        &mut self,
+        words: impl IntoIterator<Item = &'w Word>,
+    ) -> Result<Vec<Argument>, Refusal> {
+        let mut arguments = Vec::new();
         for word in words {
             match word.0.as_slice() {
                 // Nearly all words are plain.

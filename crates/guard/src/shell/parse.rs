@@ -9,6 +9,8 @@ mod dollar;
 mod redirect;
 mod word;
 
+pub(super) use command::assignment;
+
 use std::cell::OnceCell;
 use std::rc::Rc;
 

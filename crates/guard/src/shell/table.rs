@@ -14,7 +14,8 @@
 //!
 //! An option says what it takes, and what it means: a role for its value (none: it has no value), `?` in front of the
 //! role for a value that is only ever attached, `+effect` for effects that it adds, `-effect` for effects that it takes
-//! away, `=role,role*` for the roles of the operands from then on. Subcommands (`sub`) are rules of their own.
+//! away, `=role,role*` for the roles of the operands from then on,
+//! `recursive` for one that makes it go down into directories. Subcommands (`sub`) are rules of their own.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -66,6 +67,9 @@ pub(super) struct Rule {
     pub(super) open_ended: bool,
     #[serde(skip)]
     options_by_name: BTreeMap<String, Meaning>,
+    /// Options of the program that this is a subcommand of.
+    #[serde(skip)]
+    inherited: Vec<(String, Meaning)>,
     #[serde(skip)]
     subs_by_name: BTreeMap<String, String>,
 }
@@ -79,7 +83,14 @@ impl Rule {
                 }
             }
         }
+        for (option, meaning) in std::mem::take(&mut self.inherited) {
+            self.options_by_name.entry(option).or_insert(meaning);
+        }
         for (name, rule) in &mut self.sub {
+            // The program's own options may stand behind the subcommand, too.
+            for (option, meaning) in &self.options_by_name {
+                rule.inherited.push((option.clone(), meaning.clone()));
+            }
             rule.settle().map_err(|fault| format!("{name}: {fault}"))?;
             for other in rule.also.iter().chain([name]) {
                 if self.subs_by_name.insert(other.clone(), name.clone()).is_some() {
@@ -117,15 +128,12 @@ impl Rule {
         !self.sub.is_empty()
     }
 
-    /// The subcommand called by the first of `words`, or by the first two, and how many words that takes.
-    pub(super) fn sub(&self, first: &str, second: Option<&str>) -> Option<(&Self, usize)> {
-        let find = |name: &str| self.sub.get(self.subs_by_name.get(name)?);
-        if let Some(second) = second
-            && let Some(rule) = find(&format!("{first} {second}"))
-        {
-            return Some((rule, 2));
-        }
-        find(first).map(|rule| (rule, 1))
+    /// The subcommand that the most of the first `words` call, and how many that are.
+    pub(super) fn sub(&self, words: &[&str]) -> Option<(&Self, usize)> {
+        (1..=words.len()).rev().find_map(|count| {
+            let name = self.subs_by_name.get(&words.get(..count)?.join(" "))?;
+            Some((self.sub.get(name)?, count))
+        })
     }
 
     /// Whether some option could do what the operands do not say: an operand that may turn out an option matters then.

@@ -367,7 +367,7 @@ impl Writer<'_> {
         match self.random.below(18) {
             0 => {
                 self.has("subshell");
-                format!("( {one}\n{two} \n)")
+                format!("( {one}\n{two}\n)")
             }
             1 => {
                 self.has("group");

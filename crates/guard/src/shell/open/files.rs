@@ -26,7 +26,8 @@ pub(super) fn find(walker: &mut Walker<'_>, arguments: &[Argument], act: &mut Ac
     for root in roots {
         walker.role(Kind::Reads, root, act);
     }
-    let found: Vec<Argument> = roots.iter().map(below).collect();
+    let chosen = expression.iter().any(|test| test.known().is_some_and(|test| CHOOSE.contains(&test)));
+    let found: Vec<Argument> = roots.iter().map(|root| below(root, chosen)).collect();
     act.names = found.clone();
     let mut at = 0;
     while let Some(test) = expression.get(at) {
@@ -72,11 +73,17 @@ pub(super) fn find(walker: &mut Walker<'_>, arguments: &[Argument], act: &mut Ac
     }
 }
 
-/// What lies below `root`, as a pattern.
-fn below(root: &Argument) -> Argument {
+/// Tests of `find` that choose some of what there is.
+const CHOOSE: &[&str] = &[
+    "-name", "-iname", "-path", "-ipath", "-wholename", "-regex", "-iregex", "-newer", "-mtime", "-mmin", "-ctime", "-cmin",
+    "-atime", "-amin", "-size", "-empty", "-perm", "-user", "-group", "-lname", "-samefile", "-inum",
+];
+
+/// What lies below `root`, as a pattern: `*` for all of it, `**` for some of it.
+fn below(root: &Argument, chosen: bool) -> Argument {
     let mut found = root.clone();
     found.push("/");
-    found.push_pattern("*");
+    found.push_pattern(if chosen { "**" } else { "*" });
     found
 }
 

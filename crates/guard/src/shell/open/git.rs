@@ -107,13 +107,17 @@ pub(super) fn git(walker: &mut Walker<'_>, arguments: &[Argument], act: &mut Act
         let text = argument.text();
         // `ext::sh -c …` is an address that runs a program.
         if let Some(script) = text.strip_prefix("ext::") {
-            act.script("git ext::", Argument::literal(script), false);
-            if argument.is_unknown() {
-                act.dynamic(Dynamic::Code);
-            }
+            // With escapes of its own for blanks.
+            act.script("git ext::", Argument::literal(script.replace("% ", " ")), false);
+            act.dynamic(Dynamic::Code);
         } else if text.starts_with("fd::") {
             act.dynamic(Dynamic::Code);
         }
+    }
+    if rest.first().is_some_and(|first| first.known() == Some("clone"))
+        && let Some(name) = rest.last().and_then(|last| cloned_into(last.known()?))
+    {
+        walker.role(Kind::Writes, &Argument::literal(name), act);
     }
     if let Some(rule) = walker.table.rule("git") {
         // What is before the subcommand has been read.
@@ -124,6 +128,15 @@ pub(super) fn git(walker: &mut Walker<'_>, arguments: &[Argument], act: &mut Act
         return walker.read(rule, "git", rest, act).is_ok();
     }
     true
+}
+
+/// The directory that a clone of `address` makes, if nobody says another.
+fn cloned_into(address: &str) -> Option<&str> {
+    if !address.contains(':') {
+        return None;
+    }
+    let name = address.trim_end_matches('/').rsplit(['/', ':']).next()?;
+    Some(name.strip_suffix(".git").unwrap_or(name)).filter(|name| !name.is_empty())
 }
 
 /// `git config name value`.

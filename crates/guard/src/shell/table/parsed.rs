@@ -74,6 +74,8 @@ pub(in super::super) struct Meaning {
     pub(in super::super) adds: Vec<Effect>,
     pub(in super::super) removes: Vec<Effect>,
     pub(in super::super) operands: Option<Vec<Role>>,
+    /// It goes down into the directories that it reads.
+    pub(in super::super) recursive: bool,
 }
 
 impl Meaning {
@@ -81,7 +83,9 @@ impl Meaning {
         let effect = |word: &str| word.parse::<Effect>().map_err(|()| format!("no effect is called `{word}`"));
         let mut meaning = Self::default();
         for word in text.split_ascii_whitespace() {
-            if let Some(word) = word.strip_prefix('+') {
+            if word == "recursive" {
+                meaning.recursive = true;
+            } else if let Some(word) = word.strip_prefix('+') {
                 meaning.adds.push(effect(word)?);
             } else if let Some(word) = word.strip_prefix('-') {
                 meaning.removes.push(effect(word)?);

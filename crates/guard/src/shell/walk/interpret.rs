@@ -61,9 +61,13 @@ impl<'t> Walker<'t> {
                 }
             }
             if rule.has_subs() && reading.operands.is_empty() {
-                let second = arguments.get(at).and_then(Argument::known);
-                match argument.known().map(|first| rule.sub(first, second)) {
+                let words: Vec<&str> =
+                    arguments.iter().skip(at - 1).take(4).map_while(Argument::known).collect();
+                match argument.known().map(|_| rule.sub(&words)) {
                     Some(Some((sub, words))) => {
+                        for effect in &rule.effects {
+                            act.command.effects.remove(effect);
+                        }
                         let rest = arguments.get(at + words - 1..).unwrap_or_default();
                         return self.interpret(sub, name, rest, act, false);
                     }
@@ -181,6 +185,7 @@ impl<'t> Walker<'t> {
         act: &mut Act,
     ) -> bool {
         act.effects(&meaning.adds);
+        act.recursive |= meaning.recursive;
         for effect in &meaning.removes {
             act.command.effects.remove(effect);
         }
@@ -218,9 +223,13 @@ impl<'t> Walker<'t> {
                     if nth > 0 {
                         script.push(" ");
                     }
-                    script.push_value(word);
-                    if word.is_many() {
-                        script.push_unknown(false);
+                    match word.is_many() && !word.is_unknown() {
+                        // A glob here may be matched here, and what it matches read as part of the script.
+                        true => {
+                            script.push(word.text());
+                            act.dynamic(Dynamic::Code);
+                        }
+                        false => script.push_value(word),
                     }
                 }
                 act.script(name, script, false);

@@ -61,7 +61,8 @@ impl Walker<'_> {
                 places::note(&format!("{}/{base}", path.trim_end_matches('/')), way, &self.home, act);
             }
         }
-        act.paths(way).extend(paths);
+        // Where it starts is not known, so that it says nothing to be compared.
+        act.paths(way).extend(paths.into_iter().filter(|path| path.starts_with('/')));
     }
 
     /// Adds a file that is run.
@@ -92,6 +93,11 @@ impl Walker<'_> {
             act.dynamic(Dynamic::Host);
             return;
         }
+        // `host:port`, but not an address of many colons.
+        let host = match host.split_once(':') {
+            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+            _ => host,
+        };
         act.command.hosts.insert(host.trim_end_matches('.').to_ascii_lowercase());
     }
 

@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use super::super::ast::{Assignment, Simple, Value};
+use super::super::ast::{Assignment, Part, Simple, Value, Word};
+use super::super::parse::assignment;
 use super::super::scope::Variable;
 use super::super::{Argument, Dynamic, Effect, Refusal, open};
 use super::act::appended;
@@ -17,8 +18,15 @@ const SYSTEM: &[&str] = &[
 impl<'t> Walker<'t> {
     pub(super) fn simple(&mut self, simple: &Simple) -> Result<Flow, Refusal> {
         let outer = std::mem::take(&mut self.notes);
-        let argv = self.arguments(&simple.words)?;
         let mut act = Act::default();
+        // `declare NAME=(…)` assigns as it stands; it never becomes an argument.
+        let is_array = |word: &&Word| matches!(word.0.last(), Some(Part::Array(_)));
+        let argv = self.arguments(simple.words.iter().filter(|word| !is_array(word)))?;
+        for array in simple.words.iter().filter(is_array) {
+            if let Ok(assignment) = assignment(array.clone()) {
+                self.assign(&assignment, true, &mut act)?;
+            }
+        }
         self.redirect(&simple.redirects, &mut act)?;
         let alone = argv.is_empty();
         for assignment in &simple.assignments {

@@ -1,0 +1,128 @@
+//! Lines, hostile and ordinary, each with what the gate must find out about it and what the pack must decide.
+//!
+//! A row is `decision | fact | line`: the decision of `policies/shell` in the pack for Claude Code; one fact that must
+//! be established (`effects=NAME`, `deletes=PATH`, `dynamic`, `refused`, `-` for none); the line, with `\n`, `\t`, `\r`,
+//! `\\` and `\u{…}` for what cannot stand in a row.
+
+use std::collections::BTreeMap;
+
+use callgate_core::gate::NOW;
+use callgate_core::seam::{FactSource, Snapshot};
+use callgate_core::{Call, Fact, Facts, Request, Timestamp, judge};
+use callgate_guard::{FACTS, ShellFacts};
+use callgate_policy::{Developer, GateFiles, GateSnapshot, Template, load};
+use callgate_text::Json;
+
+struct Pack {
+    snapshot: GateSnapshot,
+    shell: ShellFacts,
+}
+
+impl Pack {
+    fn new() -> Self {
+        let developer = Developer {
+            workspace: "/home/me/project".to_owned(),
+            home: "/home/me".to_owned(),
+            uid: 1000,
+            user: "me".to_owned(),
+        };
+        let texts = Template::ClaudeCode(developer).texts();
+        let files = GateFiles::from_texts(texts.iter().map(|(path, text)| (*path, text.as_str())));
+        let specs: Vec<_> = std::iter::once(NOW).chain(FACTS.iter().copied()).collect();
+        let snapshot = load(&files, &specs).expect("the pack").snapshot;
+        Self { snapshot, shell: ShellFacts::new().expect("the table") }
+    }
+
+    /// What is decided of a line, and its facts.
+    fn decide(&self, line: &str) -> (String, String, Facts) {
+        let document = Json::object([
+            ("agent", Json::from("developer-1")),
+            ("tool", Json::from("claude-code.Bash")),
+            ("arguments", Json::object([("command", Json::from(line))])),
+        ]);
+        let (agent, request) = Request::parse(&document.canonical()).expect("a call");
+        let call = Call::new(agent.expect("an agent"), request);
+        let mut facts = Facts::default();
+        facts.insert(NOW.path, Fact::Datetime(Timestamp::from_millis(0)));
+        if let Err(reason) = self.shell.take_apart(&self.snapshot.commands(&call), &mut facts) {
+            return ("deny".to_owned(), format!("refused: {}", reason.message), facts);
+        }
+        let verdict = judge(&call, &facts, &self.snapshot);
+        let why: Vec<_> = verdict
+            .reasons
+            .iter()
+            .map(|reason| reason.policy.as_ref().map_or_else(|| reason.message.clone(), |policy| policy.id.to_string()))
+            .collect();
+        (verdict.decision.to_string(), why.join(", "), facts)
+    }
+}
+
+fn unescape(text: &str) -> String {
+    let mut out = String::new();
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        if letter != '\\' {
+            out.push(letter);
+            continue;
+        }
+        match letters.next().expect("an escape") {
+            'n' => out.push('\n'),
+            't' => out.push('\t'),
+            'r' => out.push('\r'),
+            '\\' => out.push('\\'),
+            'u' => {
+                let code: String = letters.by_ref().skip(1).take_while(|letter| *letter != '}').collect();
+                out.push(char::from_u32(u32::from_str_radix(&code, 16).expect("a code")).expect("a character"));
+            }
+            other => panic!("\\{other} in {text}"),
+        }
+    }
+    out
+}
+
+/// Whether `wanted` is among the facts.
+fn established(wanted: &str, facts: &Facts, why: &str) -> bool {
+    let any = |path: &str, test: &dyn Fn(&Fact) -> bool| facts.each().any(|act| act.get(path).is_some_and(test));
+    match wanted.split_once('=') {
+        None if wanted == "-" => true,
+        None if wanted == "refused" => why.starts_with("refused"),
+        None if wanted == "dynamic" => any("command.dynamic", &|fact| *fact == Fact::Bool(true)),
+        Some(("effects", "")) => any("command.effects", &|fact| !matches!(fact, Fact::Labels(all) if all.is_empty()))
+            || any("command.known", &|fact| *fact == Fact::Bool(false))
+            || any("command.writes", &|fact| !matches!(fact, Fact::Names(all) if all.is_empty())),
+        Some(("effects", effect)) => any("command.effects", &|fact| matches!(fact, Fact::Labels(all) if all.contains(effect))),
+        Some(("deletes", path)) => any("command.deletes", &|fact| matches!(fact, Fact::Names(all) if all.contains(path))),
+        _ => panic!("no such fact: {wanted}"),
+    }
+}
+
+fn check(rows: &str, least: usize) {
+    let pack = Pack::new();
+    let mut failures = Vec::new();
+    let mut decisions: BTreeMap<String, usize> = BTreeMap::new();
+    let mut count = 0;
+    for (number, row) in rows.lines().enumerate().filter(|(_, row)| !row.is_empty() && !row.starts_with('#')) {
+        let mut fields = row.splitn(3, " | ");
+        let [expected, wanted, line] = [(); 3].map(|()| fields.next().unwrap_or_else(|| panic!("row {number}: {row}")));
+        count += 1;
+        let (decision, why, facts) = pack.decide(&unescape(line));
+        *decisions.entry(decision.clone()).or_default() += 1;
+        if decision != expected || !established(wanted, &facts, &why) {
+            let text = String::from_utf8_lossy(&facts.to_json().canonical()).into_owned();
+            failures.push(format!("{}: {line}\n   expected {expected} ({wanted}), decided {decision} ({why})\n   {text}", number + 1));
+        }
+    }
+    eprintln!("{count} lines: {decisions:?}");
+    assert!(failures.is_empty(), "{} of {count} lines:\n{}", failures.len(), failures.join("\n"));
+    assert!(count >= least, "only {count} lines");
+}
+
+#[test]
+fn hostile_lines_do_not_pass() {
+    check(include_str!("lines/hostile.txt"), 400);
+}
+
+#[test]
+fn ordinary_lines_pass_without_asking() {
+    check(include_str!("lines/benign.txt"), 400);
+}

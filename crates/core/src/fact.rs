@@ -69,7 +69,9 @@ impl Fact {
             Self::Long(long) => Json::integer(*long),
             Self::Text(text) => Json::from(&**text),
             Self::Datetime(at) => Json::from(at.to_string()),
-            Self::Labels(labels) | Self::Names(labels) => Json::Array(labels.iter().map(|label| Json::from(&**label)).collect()),
+            Self::Labels(labels) | Self::Names(labels) => {
+                Json::Array(labels.iter().map(|label| Json::from(&**label)).collect())
+            }
         }
     }
 }

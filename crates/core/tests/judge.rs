@@ -3,7 +3,7 @@
 
 use callgate_core::seam::{Offer, Snapshot, Standing};
 use callgate_core::{
-    AgentId, Approval, Call, Code, Decision, Disclose, Evaluation, Facts, Near, PolicyRef, Reason, Request, Satisfied,
+    AgentId, Approval, Call, Code, Decision, Disclose, Evaluation, Fact, Facts, Near, PolicyRef, Reason, Request, Satisfied,
     ServerName, Verdict, judge,
 };
 use callgate_text::{Digest, Json};
@@ -233,4 +233,75 @@ proptest! {
         let after = verdict(Evaluation::Evaluated { permits, forbids: tightened, errors, nearest: None });
         prop_assert!(openness(after.decision) <= openness(before.decision));
     }
+}
+
+/// A policy that finds something else for each act, by the fact `command.program`.
+struct ByProgram;
+
+impl Snapshot for ByProgram {
+    fn digest(&self) -> Digest {
+        Digest::of(b"policy")
+    }
+
+    fn evaluate(&self, _: &Call, facts: &Facts) -> Evaluation {
+        let nothing = || (Vec::new(), Vec::new(), Vec::new());
+        let (permits, forbids, errors) = match facts.get("command.program") {
+            Some(Fact::Text(program)) => match &**program {
+                "ls" => (vec![plain("looks")], Vec::new(), Vec::new()),
+                "sudo" => (vec![asking("asks", "owners")], Vec::new(), Vec::new()),
+                "rm" => (vec![plain("looks")], vec![plain("stays")], Vec::new()),
+                "broken" => (vec![plain("looks")], Vec::new(), vec![(policy("broken"), "overflow".to_owned())]),
+                _ => nothing(),
+            },
+            _ => nothing(),
+        };
+        Evaluation::Evaluated { permits, forbids, errors, nearest: None }
+    }
+
+    fn trace(&self, _: &Call, _: &Facts) -> Json {
+        Json::Null
+    }
+
+    fn standing(&self, _: &AgentId, _: &ServerName, offers: &[Offer]) -> Vec<Standing> {
+        vec![Standing::Hidden; offers.len()]
+    }
+}
+
+fn acts(programs: &[&str]) -> Facts {
+    let mut facts = Facts::default();
+    for program in programs {
+        facts.insert_act([("command.program", Fact::Text((*program).into()))].into());
+    }
+    facts
+}
+
+#[test]
+fn p03_of_several_acts_the_strictest_verdict_is_that_of_the_call() {
+    for (programs, decision, policies) in [
+        (&["ls", "ls"] as &[_], Decision::Allow, &["looks"] as &[_]),
+        (&["ls", "sudo"], Decision::Escalate, &["asks"]),
+        (&["sudo", "ls"], Decision::Escalate, &["asks"]),
+        (&["ls", "rm"], Decision::Deny, &["stays"]),
+        (&["rm", "sudo", "ls"], Decision::Deny, &["stays"]),
+        (&["sudo", "rm"], Decision::Deny, &["stays"]),
+        (&["ls", "broken"], Decision::Deny, &["broken"]),
+        (&["rm", "broken"], Decision::Deny, &["broken", "stays"]),
+    ] {
+        let verdict = judge(&call(), &acts(programs), &ByProgram);
+        assert_eq!(verdict.decision, decision, "{programs:?}");
+        let mut by: Vec<_> = verdict.reasons.iter().filter_map(|reason| reason.policy.as_ref()).map(|at| &*at.id).collect();
+        by.sort_unstable();
+        assert_eq!(by, policies, "{programs:?}");
+        assert_eq!(verdict.approvals.is_empty(), decision != Decision::Escalate, "{programs:?}");
+    }
+    // An act that nothing permits denies, whatever the others are.
+    assert_eq!(judge(&call(), &acts(&["ls", "dd"]), &ByProgram).decision, Decision::Deny);
+    assert_eq!(judge(&call(), &acts(&[]), &ByProgram).decision, Decision::Deny);
+}
+
+#[test]
+fn p05_the_facts_of_every_act_are_in_the_digest() {
+    let digests: Vec<_> = [&["ls"] as &[_], &["ls", "rm"], &["rm", "ls"], &[]].iter().map(|all| acts(all).digest()).collect();
+    let distinct: std::collections::BTreeSet<_> = digests.iter().map(ToString::to_string).collect();
+    assert_eq!(distinct.len(), digests.len());
 }

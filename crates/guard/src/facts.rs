@@ -67,7 +67,8 @@ impl ShellFacts {
 
     fn analyse(&self, command: &CommandLine) -> Result<Line, Reason> {
         let denied = |message: String| Reason::new(Code::InvalidArguments, message);
-        let table = self.table(command.programs.as_ref()).map_err(|error| Reason::new(Code::Internal, error.to_string()))?;
+        let table =
+            self.table(command.programs.as_ref()).map_err(|error| Reason::new(Code::Internal, error.to_string()))?;
         let text = |place: &Option<Arc<str>>| place.as_deref().map(str::to_owned);
         let setting = Setting { cwd: text(&command.cwd), home: text(&command.home) };
         match &command.form {

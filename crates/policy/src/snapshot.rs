@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use callgate_core::seam::{Offer, Snapshot, Standing};
 use callgate_core::{
-    AgentId, Call, Code, CommandForm, CommandLine, DoorName, Evaluation, Facts, Offered, Reason, Satisfied, ServerName, SessionId, ToolName,
+    AgentId, Call, Code, CommandForm, CommandLine, DoorName, Evaluation, Facts, Offered, Reason, Satisfied, ServerName,
+    SessionId, ToolName,
 };
 use callgate_text::{Digest, Json};
 use cedar_policy::{Authorizer, Context, Effect, Entities, EntityUid, Request};

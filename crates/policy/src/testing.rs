@@ -24,7 +24,8 @@ use std::sync::Arc;
 
 use callgate_core::seam::Snapshot;
 use callgate_core::{
-    AgentId, Call, Code, CommandLine, Evaluation, FactSpec, Facts, PolicyRef, Reason, Request, SessionId, ToolName, Verdict, judge,
+    AgentId, Call, Code, CommandLine, Evaluation, FactSpec, Facts, PolicyRef, Reason, Request, SessionId, ToolName,
+    Verdict, judge,
 };
 use callgate_text::{Digest, Object};
 

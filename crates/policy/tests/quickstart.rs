@@ -2,8 +2,20 @@
 
 use std::path::Path;
 
+use callgate_core::FactSpec;
 use callgate_core::gate::NOW;
-use callgate_policy::{GateFiles, load, render, run_tests};
+use callgate_core::seam::FactSource;
+use callgate_guard::{FACTS, ShellFacts};
+use callgate_policy::{GateFiles, GateSnapshot, LoadError, TestReport, load, render, run_tests_with};
+
+fn specs() -> Vec<FactSpec> {
+    std::iter::once(NOW).chain(FACTS.iter().copied()).collect()
+}
+
+fn run_tests(snapshot: &GateSnapshot, files: &GateFiles) -> Result<TestReport, LoadError> {
+    let shell = ShellFacts::new().expect("the table");
+    run_tests_with(snapshot, files, &|commands, facts| shell.take_apart(commands, facts))
+}
 
 fn quickstart() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/quickstart"))
@@ -12,7 +24,7 @@ fn quickstart() -> &'static Path {
 #[test]
 fn the_quickstart_passes_check_and_its_own_tests() {
     let files = GateFiles::read(quickstart()).unwrap_or_else(|error| panic!("{}", render(error.findings(), false)));
-    let loaded = load(&files, &[NOW]).unwrap_or_else(|error| panic!("{}", render(error.findings(), false)));
+    let loaded = load(&files, &specs()).unwrap_or_else(|error| panic!("{}", render(error.findings(), false)));
     assert!(loaded.findings.is_empty(), "{}", render(&loaded.findings, false));
     let report =
         run_tests(&loaded.snapshot, &files).unwrap_or_else(|error| panic!("{}", render(error.findings(), false)));
@@ -34,7 +46,7 @@ fn every_policy_of_the_quickstart_is_needed_by_one_of_its_tests() {
             let changed =
                 texts().map(|(other, text)| if other == path { (other, without.clone()) } else { (other, text) });
             let files = GateFiles::from_texts(changed);
-            let loaded = load(&files, &[NOW]).expect("loads without it");
+            let loaded = load(&files, &specs()).expect("loads without it");
             let report = run_tests(&loaded.snapshot, &files).expect("tests");
             assert!(!report.passed(), "nothing fails without {}", &text[id..end]);
         }

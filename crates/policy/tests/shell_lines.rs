@@ -87,11 +87,17 @@ fn established(wanted: &str, facts: &Facts, why: &str) -> bool {
         None if wanted == "-" => true,
         None if wanted == "refused" => why.starts_with("refused"),
         None if wanted == "dynamic" => any("command.dynamic", &|fact| *fact == Fact::Bool(true)),
-        Some(("effects", "")) => any("command.effects", &|fact| !matches!(fact, Fact::Labels(all) if all.is_empty()))
-            || any("command.known", &|fact| *fact == Fact::Bool(false))
-            || any("command.writes", &|fact| !matches!(fact, Fact::Names(all) if all.is_empty())),
-        Some(("effects", effect)) => any("command.effects", &|fact| matches!(fact, Fact::Labels(all) if all.contains(effect))),
-        Some(("deletes", path)) => any("command.deletes", &|fact| matches!(fact, Fact::Names(all) if all.contains(path))),
+        Some(("effects", "")) => {
+            any("command.effects", &|fact| !matches!(fact, Fact::Labels(all) if all.is_empty()))
+                || any("command.known", &|fact| *fact == Fact::Bool(false))
+                || any("command.writes", &|fact| !matches!(fact, Fact::Names(all) if all.is_empty()))
+        }
+        Some(("effects", effect)) => {
+            any("command.effects", &|fact| matches!(fact, Fact::Labels(all) if all.contains(effect)))
+        }
+        Some(("deletes", path)) => {
+            any("command.deletes", &|fact| matches!(fact, Fact::Names(all) if all.contains(path)))
+        }
         _ => panic!("no such fact: {wanted}"),
     }
 }
@@ -109,7 +115,10 @@ fn check(rows: &str, least: usize) {
         *decisions.entry(decision.clone()).or_default() += 1;
         if decision != expected || !established(wanted, &facts, &why) {
             let text = String::from_utf8_lossy(&facts.to_json().canonical()).into_owned();
-            failures.push(format!("{}: {line}\n   expected {expected} ({wanted}), decided {decision} ({why})\n   {text}", number + 1));
+            failures.push(format!(
+                "{}: {line}\n   expected {expected} ({wanted}), decided {decision} ({why})\n   {text}",
+                number + 1
+            ));
         }
     }
     eprintln!("{count} lines: {decisions:?}");

@@ -3,7 +3,9 @@
 use callgate_core::gate::NOW;
 use callgate_core::seam::FactSource;
 use callgate_guard::{FACTS, ShellFacts};
-use callgate_policy::{Developer, GateFiles, Rule, Template, init, load, lock, render, run_tests, run_tests_with, starter};
+use callgate_policy::{
+    Developer, GateFiles, Rule, Template, init, load, lock, render, run_tests, run_tests_with, starter,
+};
 
 #[test]
 fn the_starter_passes_check_and_its_own_tests() {

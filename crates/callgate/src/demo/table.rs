@@ -64,6 +64,16 @@ fn row(who: &'static str, tool: &'static str, arguments: Value, expected: Expect
     }
 }
 
+/// One deed in six spellings. None of them is in any list: each is denied for what it does.
+const SPELLINGS: [(&str, &str); 6] = [
+    ("rm -rf /production-data/*", "deletes outside"),
+    ("r''m -r\"f\" /production-data/*", "the same in quotes"),
+    ("X=rm; $X -rf /production-data/*", "the same by a variable"),
+    ("bash -c 'sh -c \"rm -rf /production-data/*\"'", "the same, two shells deep"),
+    ("find /production-data -mindepth 1 -delete", "the same by another program"),
+    ("cd /production-data && $(printf rm) -rf ./*", "the same from inside, by what is printed"),
+];
+
 pub(super) fn rows() -> Vec<Row> {
     use Expected::{Allow, Deny};
     let mail = |to: &str| json!({"to": to, "subject": "Your order", "body": "It arrives on Friday."});
@@ -148,6 +158,12 @@ pub(super) fn rows() -> Vec<Row> {
             what: "claims to be finance-1 by session",
             ..payment()
         },
+        row("engineer-1", "shell.terminal", json!({"command": "rm -rf target/"}), Allow, "what was built, at home"),
+    ]);
+    rows.extend(SPELLINGS.iter().map(|(command, what)| {
+        row("engineer-1", "shell.terminal", json!({"command": command}), Deny("forbidden", &["/workspace"]), what)
+    }));
+    rows.extend([
         row("engineer-1", "shell.terminal", json!({"command": "git status"}), Allow, "before the policy changes"),
         Row {
             before: Before::PolicyReplaced,

@@ -47,13 +47,29 @@ pub(super) struct Simple {
 pub(super) enum Compound {
     Brace(List),
     Subshell(List),
-    If { arms: Vec<(List, List)>, otherwise: Option<List> },
+    If {
+        arms: Vec<(List, List)>,
+        otherwise: Option<List>,
+    },
     /// `while` and `until`.
-    While { condition: List, body: List },
+    While {
+        condition: List,
+        body: List,
+    },
     /// `for` and `select`; without `words` over the positional parameters.
-    For { name: String, words: Option<Vec<Word>>, body: List },
-    ArithmeticFor { header: Word, body: List },
-    Case { subject: Word, arms: Vec<(Vec<Word>, List)> },
+    For {
+        name: String,
+        words: Option<Vec<Word>>,
+        body: List,
+    },
+    ArithmeticFor {
+        header: Word,
+        body: List,
+    },
+    Case {
+        subject: Word,
+        arms: Vec<(Vec<Word>, List)>,
+    },
     Arithmetic(Word),
     Test(Vec<Word>),
     Coprocess(Rc<Node>),
@@ -145,11 +161,22 @@ pub(super) enum Change {
     Nothing,
     Length,
     /// `-`, `=`, `?`, `+`; whether with a colon.
-    Test { kind: char, colon: bool, word: Word },
+    Test {
+        kind: char,
+        colon: bool,
+        word: Word,
+    },
     /// `#`, `##`, `%`, `%%`.
-    Trim { kind: char, longest: bool, pattern: Word },
+    Trim {
+        kind: char,
+        longest: bool,
+        pattern: Word,
+    },
     /// `/`, `:`, `^`, `,`, `@` and what follows.
-    Other { kind: char, word: Word },
+    Other {
+        kind: char,
+        word: Word,
+    },
 }
 
 impl Word {

@@ -1,8 +1,8 @@
 //! Brace expansion: `{a,b}`, `{1..9}`, before any other.
 
+use super::Refusal;
 use super::ast::{Part, Word};
 use super::limits::Limits;
-use super::Refusal;
 
 enum Atom {
     Letter(char),
@@ -82,7 +82,8 @@ fn sequence(atoms: &[Atom], at: usize, pair: Pair) -> Option<(i64, i64, i64, Kin
     }
     let step = step.map_or(Some(1), |step| step.parse::<i64>().ok())?;
     if let (Ok(from), Ok(to)) = (first.parse::<i64>(), last.parse::<i64>()) {
-        let padded = |text: &str| text.trim_start_matches('-').starts_with('0') && text.trim_start_matches('-').len() > 1;
+        let padded =
+            |text: &str| text.trim_start_matches('-').starts_with('0') && text.trim_start_matches('-').len() > 1;
         let width = if padded(first) || padded(last) { first.len().max(last.len()) } else { 0 };
         return Some((from, to, step, Kind::Number { width }));
     }

@@ -112,7 +112,8 @@ impl Line {
 
 impl Command {
     fn to_json(&self) -> Json {
-        let texts = |texts: &BTreeSet<String>| Json::Array(texts.iter().map(|text| Json::from(text.as_str())).collect());
+        let texts =
+            |texts: &BTreeSet<String>| Json::Array(texts.iter().map(|text| Json::from(text.as_str())).collect());
         let words = |words: Vec<&str>| Json::Array(words.into_iter().map(Json::from).collect());
         Json::object([
             ("argv", Json::Array(self.argv.iter().map(|argument| Json::from(argument.to_string())).collect())),

@@ -1,11 +1,13 @@
 //! Programs whose arguments a rule alone does not read: those that run other programs in ways of their own.
 
+mod awk;
 mod builtin;
 mod code;
 mod environment;
 mod files;
 mod git;
 mod languages;
+mod sed;
 mod shells;
 mod streams;
 
@@ -46,8 +48,8 @@ pub(super) fn open(
         "git-config" => git::config(walker, arguments, act),
         "tar" => files::tar(walker, arguments, act),
         "dd" => files::dd(walker, arguments, act),
-        "awk" => languages::awk(walker, arguments, act),
-        "sed" => languages::sed(walker, arguments, act),
+        "awk" => awk::awk(walker, arguments, act),
+        "sed" => sed::sed(walker, arguments, act),
         "interpreter" => languages::interpreter(walker, name, arguments, act),
         "parallel" => streams::parallel(arguments, act),
         "make" => languages::make(walker, arguments, act),

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::ast::{AndOr, Compound, Join, List, Node, Part, Pipeline, Simple, Word};
+use super::ast::{AndOr, Compound, List, Node, Part, Pipeline, Word};
 use super::command::{Command, Dynamic, Line};
 use super::cwd::Cwd;
 use super::limits::{DEPTH, Limits};
@@ -14,6 +14,7 @@ use super::table::Table;
 use super::{Argument, Effect, Refusal, Setting};
 
 mod act;
+mod chain;
 mod interpret;
 mod redirects;
 mod roles;
@@ -46,11 +47,6 @@ pub(super) struct Flow {
     /// Nothing comes after it: `exit`, `return`, `break`.
     pub(super) diverges: bool,
 }
-
-/// Loops over at most this many words are followed turn by turn.
-const TURNS: usize = 64;
-/// How often a loop is followed until nothing new is learnt.
-const ROUNDS: usize = 4;
 
 pub(super) struct Walker<'t> {
     pub(super) table: &'t Table,
@@ -219,7 +215,10 @@ impl<'t> Walker<'t> {
     }
 
     /// Follows what cannot change anything outside of itself.
-    pub(super) fn apart<T>(&mut self, walk: impl FnOnce(&mut Self) -> Result<T, Refusal>) -> Result<(T, Changes), Refusal> {
+    pub(super) fn apart<T>(
+        &mut self,
+        walk: impl FnOnce(&mut Self) -> Result<T, Refusal>,
+    ) -> Result<(T, Changes), Refusal> {
         let mark = self.scope.mark();
         let walked = walk(self)?;
         self.cd_failed = None;
@@ -239,69 +238,7 @@ impl<'t> Walker<'t> {
         self.chain(item)
     }
 
-    /// `a && b || c`. A `cd` that failed leaves the directory as it was, which matters to what comes behind.
-    fn chain(&mut self, item: &AndOr) -> Result<Flow, Refusal> {
-        let mut flow = self.pipeline(&item.first)?;
-        if item.rest.is_empty() {
-            self.settle_cd(None);
-            return Ok(flow);
-        }
-        let mut certain = always_succeeds(&item.first);
-        let mark = self.scope.mark();
-        let mut failed: Option<Cwd> = None;
-        for (join, pipeline) in &item.rest {
-            let here = self.cd_failed.take().unwrap_or_else(|| self.scope.cwd().clone());
-            let start = match failed.take() {
-                Some(failed) => failed.or(here),
-                None => here,
-            };
-            match join {
-                Join::And => {
-                    if !certain {
-                        failed = Some(start);
-                    }
-                    let next = self.pipeline(pipeline)?;
-                    flow = Flow { download: flow.download || next.download, diverges: certain && next.diverges, ..Flow::default() };
-                    certain = certain && always_succeeds(pipeline);
-                }
-                Join::Or => {
-                    let done = self.scope.take_back(mark);
-                    self.scope.merge(&[&done, &Changes::default()]);
-                    self.scope.set_cwd(start);
-                    let other = self.pipeline(pipeline)?;
-                    self.settle_cd(None);
-                    let otherwise = self.scope.take_back(mark);
-                    if other.diverges {
-                        self.scope.apply(done);
-                    } else {
-                        self.scope.merge(&[&done, &otherwise]);
-                    }
-                    flow = Flow { download: flow.download || other.download, ..Flow::default() };
-                    certain = false;
-                }
-            }
-        }
-        let done = self.scope.take_back(mark);
-        if certain {
-            self.scope.apply(done);
-        } else {
-            self.scope.merge(&[&done, &Changes::default()]);
-        }
-        self.settle_cd(failed);
-        Ok(flow)
-    }
-
-    /// Behind a command that may have failed to change the directory, it may be either.
-    fn settle_cd(&mut self, failed: Option<Cwd>) {
-        for other in self.cd_failed.take().into_iter().chain(failed) {
-            let either = self.scope.cwd().clone().or(other);
-            if either != *self.scope.cwd() {
-                self.scope.set_cwd(either);
-            }
-        }
-    }
-
-    fn pipeline(&mut self, pipeline: &Pipeline) -> Result<Flow, Refusal> {
+    pub(super) fn pipeline(&mut self, pipeline: &Pipeline) -> Result<Flow, Refusal> {
         let [commands @ .., last] = pipeline.commands.as_slice() else { return Ok(Flow::default()) };
         if commands.is_empty() {
             return self.node(last);
@@ -309,12 +246,8 @@ impl<'t> Walker<'t> {
         let outer = self.input.clone();
         for command in commands {
             let (flow, _) = self.apart(|walker| walker.node(command))?;
-            self.input = Input {
-                given: true,
-                text: flow.text.map(Rc::from),
-                download: flow.download,
-                names: flow.names,
-            };
+            self.input =
+                Input { given: true, text: flow.text.map(Rc::from), download: flow.download, names: flow.names };
         }
         let flow = self.apart(|walker| walker.node(last));
         self.input = outer;
@@ -425,84 +358,6 @@ impl<'t> Walker<'t> {
         self.push(Command { program: ":".to_owned(), known: true, dynamic, ..Command::default() })
     }
 
-    fn conditional(&mut self, arms: &[(List, List)], otherwise: Option<&List>) -> Result<Flow, Refusal> {
-        let mut branches = Vec::new();
-        let mut download = false;
-        let mut all_diverge = true;
-        for (condition, body) in arms {
-            self.list(condition)?;
-            let (flow, changes) = self.apart(|walker| walker.list(body))?;
-            download |= flow.download;
-            all_diverge &= flow.diverges;
-            if !flow.diverges {
-                branches.push(changes);
-            }
-        }
-        let (flow, changes) = match otherwise {
-            Some(list) => self.apart(|walker| walker.list(list))?,
-            None => (Flow::default(), Changes::default()),
-        };
-        all_diverge &= flow.diverges;
-        if !flow.diverges {
-            branches.push(changes);
-        }
-        self.scope.merge(&branches.iter().collect::<Vec<_>>());
-        Ok(Flow { download: download || flow.download, diverges: all_diverge, ..Flow::default() })
-    }
-
-    /// Follows a body that may run any number of times, until another time would say nothing new.
-    fn repeat(&mut self, body: impl Fn(&mut Self) -> Result<Flow, Refusal>) -> Result<Flow, Refusal> {
-        let mut download = false;
-        for _ in 0..ROUNDS {
-            let (flow, changes) = self.apart(&body)?;
-            download |= flow.download;
-            if changes.is_empty() || !self.scope.merge(&[&changes, &Changes::default()]) {
-                break;
-            }
-        }
-        Ok(Flow { download, ..Flow::default() })
-    }
-
-    fn for_each(&mut self, name: &str, words: Option<&[Word]>, body: &List) -> Result<Flow, Refusal> {
-        let values = match words {
-            Some(words) => Some(self.arguments(words)?),
-            None => self.scope.positional().map(|all| all.as_ref().clone()),
-        };
-        self.flush_notes()?;
-        let each = values.filter(|values| {
-            values.len() <= TURNS
-                && values.len() * 4 <= self.limits.commands_left()
-                && values.iter().all(|value| !value.is_unknown())
-        });
-        let Some(each) = each else {
-            return self.repeat(|walker| {
-                walker.scope.set(name, Variable::Unknown);
-                walker.list(body)
-            });
-        };
-        let before = std::mem::replace(&mut self.left, false);
-        let mut ends = vec![Changes::default()];
-        let mut download = false;
-        let mark = self.scope.mark();
-        for value in each {
-            self.scope.set(name, Variable::Scalar(value));
-            let flow = self.list(body)?;
-            download |= flow.download;
-            if self.left {
-                let end = self.scope.take_back(mark);
-                ends.push(end.clone());
-                self.scope.apply(end);
-            }
-        }
-        if self.left {
-            let end = self.scope.take_back(mark);
-            ends.push(end);
-            self.scope.merge(&ends.iter().collect::<Vec<_>>());
-        }
-        self.left = before;
-        Ok(Flow { download, ..Flow::default() })
-    }
-
     /// What comes in at this point.
     pub(super) fn input(&self) -> &Input {
         &self.input
@@ -553,28 +408,4 @@ fn assigned(text: &str) -> impl Iterator<Item = (&str, bool)> {
     text.split(|letter: char| !(letter == '_' || letter.is_ascii_alphanumeric()))
         .filter(|name| name.starts_with(|letter: char| letter == '_' || letter.is_ascii_alphabetic()))
         .map(move |name| (name, sets))
-}
-
-/// Whether a pipeline is one that cannot fail.
-fn always_succeeds(pipeline: &Pipeline) -> bool {
-    match pipeline.commands.as_slice() {
-        [only] if !pipeline.negated => match &**only {
-            Node::Simple(Simple { assignments, words, redirects }) => {
-                let plain = |word: &Word| {
-                    word.0.iter().all(|part| matches!(part, Part::Bare(_) | Part::Quoted(_)))
-                };
-                redirects.is_empty()
-                    && match words.as_slice() {
-                        [] => assignments.iter().all(|assignment| match &assignment.value {
-                            super::ast::Value::Scalar(word) => plain(word),
-                            super::ast::Value::Array(words) => words.iter().all(plain),
-                        }),
-                        [word] => matches!(word.bare(), Some(":" | "true")),
-                        _ => false,
-                    }
-            }
-            _ => false,
-        },
-        _ => false,
-    }
 }

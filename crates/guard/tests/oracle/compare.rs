@@ -47,13 +47,15 @@ pub fn predicted(event: &Event, line: &Line, script: &Script) -> Result<(), Stri
 /// Whether a path is a directory of the world: names in it are no contents.
 fn is_directory(path: &str, world: &str) -> bool {
     let inside = path.strip_prefix(world).unwrap_or_default();
-    ["", "/work", "/work/sub", "/work/sub/deep", "/work/other", "/data", "/data/dir", "/home", "/home/.cfg"].contains(&inside)
+    ["", "/work", "/work/sub", "/work/sub/deep", "/work/other", "/data", "/data/dir", "/home", "/home/.cfg"]
+        .contains(&inside)
 }
 
 /// `sed -i` writes a file of its own beside the one that it changes, and renames it.
 fn is_temporary(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
-    name.strip_prefix("sed").is_some_and(|rest| rest.len() == 6 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+    name.strip_prefix("sed")
+        .is_some_and(|rest| rest.len() == 6 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
 /// Whether a predicted path, with a glob at its end perhaps, is `path` or holds it.

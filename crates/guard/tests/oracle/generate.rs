@@ -200,7 +200,11 @@ impl Writer<'_> {
                 self.has("sed -i");
                 format!("sed -i 's/line/word/' {}", self.file())
             }
-            17 => format!("sed -n {} {}", self.random.pick(&["1p", "'/line/p'", "-e 1p", "'s/a/b/gp'"]).to_owned(), self.file()),
+            17 => format!(
+                "sed -n {} {}",
+                self.random.pick(&["1p", "'/line/p'", "-e 1p", "'s/a/b/gp'"]).to_owned(),
+                self.file()
+            ),
             18 => {
                 self.has("sed w");
                 let path = self.new_path();

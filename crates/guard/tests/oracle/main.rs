@@ -72,7 +72,11 @@ fn everything_that_happens_was_predicted() {
             if !line.is_dynamic() {
                 for event in &trace {
                     if let Err(what) = compare::predicted(event, &line, script) {
-                        faults.push(format!("batch {batch}: {what}\n--- script\n{}\n--- predicted\n{}", script.text, compare::shown(&line)));
+                        faults.push(format!(
+                            "batch {batch}: {what}\n--- script\n{}\n--- predicted\n{}",
+                            script.text,
+                            compare::shown(&line)
+                        ));
                     }
                 }
             }

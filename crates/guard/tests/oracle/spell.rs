@@ -35,7 +35,13 @@ pub fn word(random: &mut Random, text: &str, constructs: &mut Vec<&'static str>)
         }
         4 => {
             constructs.push("escaped letters");
-            text.chars().map(|letter| if random.once_in(3) || letter == ' ' { format!("\\{letter}") } else { letter.to_string() }).collect()
+            text.chars()
+                .map(
+                    |letter| {
+                        if random.once_in(3) || letter == ' ' { format!("\\{letter}") } else { letter.to_string() }
+                    },
+                )
+                .collect()
         }
         5 if safe(text) && text.len() > 3 => {
             constructs.push("line continuation");

@@ -68,7 +68,8 @@ fn add(call: &Call<'_>, events: &mut Vec<Event>) {
     match call.name {
         "execve" => {
             let Some((program, argv)) = texts.split_first() else { return };
-            let root = argv.get(1).is_some_and(|first| first == "--noprofile") && argv.iter().any(|word| word.starts_with("/s/"));
+            let root = argv.get(1).is_some_and(|first| first == "--noprofile")
+                && argv.iter().any(|word| word.starts_with("/s/"));
             if !root {
                 events.push(Event::Started { program: program.clone(), argv: argv.to_vec() });
             }
@@ -79,7 +80,11 @@ fn add(call: &Call<'_>, events: &mut Vec<Event>) {
             if flags.contains("O_WRONLY") || flags.contains("O_RDWR") || call.name == "creat" {
                 events.push(Event::Wrote(path.clone()));
             }
-            if !flags.contains("O_WRONLY") && !flags.contains("O_DIRECTORY") && call.name != "creat" && !flags.contains("O_RDWR") {
+            if !flags.contains("O_WRONLY")
+                && !flags.contains("O_DIRECTORY")
+                && call.name != "creat"
+                && !flags.contains("O_RDWR")
+            {
                 events.push(Event::Read(path));
             }
         }
@@ -148,7 +153,12 @@ fn calls(text: &str) -> Vec<Call<'_>> {
         let Some((arguments, result)) = both.rsplit_once(" = ") else { continue };
         let result = result.split([' ', '<']).next().unwrap_or_default();
         let Ok(result) = result.parse::<i64>() else { continue };
-        calls.push(Call { pid, name, arguments: arguments.split_once('(').map_or(String::new(), |(_, rest)| rest.to_owned()), result });
+        calls.push(Call {
+            pid,
+            name,
+            arguments: arguments.split_once('(').map_or(String::new(), |(_, rest)| rest.to_owned()),
+            result,
+        });
     }
     calls
 }

@@ -10,7 +10,19 @@ use super::trace::{self, Event};
 /// Whether this machine can run the scripts; says why not, and fails where `CI` is set.
 pub fn is_possible() -> bool {
     let tried = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--mount", "--pid", "--fork", "--net", "strace", "-f", "-o", "/dev/null", "true"])
+        .args([
+            "--user",
+            "--map-root-user",
+            "--mount",
+            "--pid",
+            "--fork",
+            "--net",
+            "strace",
+            "-f",
+            "-o",
+            "/dev/null",
+            "true",
+        ])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -87,8 +99,18 @@ pub fn run(scripts: &[Script]) -> Vec<Vec<Event>> {
 
 fn populate(world: &Path) {
     let files = [
-        "work/a.txt", "work/b.txt", "work/c d.txt", "work/e.log", "work/sub/x.txt", "work/sub/z.log", "work/sub/deep/y.log",
-        "data/p.txt", "data/q.txt", "data/dir/r.txt", "home/h.txt", "home/.cfg/k.txt",
+        "work/a.txt",
+        "work/b.txt",
+        "work/c d.txt",
+        "work/e.log",
+        "work/sub/x.txt",
+        "work/sub/z.log",
+        "work/sub/deep/y.log",
+        "data/p.txt",
+        "data/q.txt",
+        "data/dir/r.txt",
+        "home/h.txt",
+        "home/.cfg/k.txt",
     ];
     fs::create_dir_all(world.join("work/other")).expect("a directory");
     for file in files {

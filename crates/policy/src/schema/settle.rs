@@ -22,11 +22,7 @@ const MAX_NAME: usize = 128;
 const RESERVED: &[&str] = &["__entity", "__extn", "__expr", "__proto__"];
 
 /// The record of a tool's arguments.
-pub(super) fn settle(
-    tool: &ToolName,
-    rough: Rough,
-    overlay: &Overlay,
-) -> Result<(Record, Commands), SchemaError> {
+pub(super) fn settle(tool: &ToolName, rough: Rough, overlay: &Overlay) -> Result<(Record, Commands), SchemaError> {
     let mut settler = Settler { tool, overlay, seen: BTreeSet::new(), commands: Commands::default() };
     let record = match rough.form {
         RoughForm::Record { members, open } => settler.record("", members, open, 0)?,
@@ -89,7 +85,11 @@ impl Settler<'_> {
             && !self.commands.has(pointer)
         {
             let remedy = format!("kinds = {{ {pointer:?} = \"path\" }}");
-            return Err(self.error(Some(pointer), "it has a root but is not of kind `path` or `command`", Some(remedy)));
+            return Err(self.error(
+                Some(pointer),
+                "it has a root but is not of kind `path` or `command`",
+                Some(remedy),
+            ));
         }
         if self.overlay.scale.contains_key(pointer) && !(is_list || matches!(form, Form::Long { .. })) {
             return Err(self.error(Some(pointer), "it has a scale but is not a number", None));

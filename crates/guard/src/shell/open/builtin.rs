@@ -2,18 +2,74 @@
 
 use std::rc::Rc;
 
-use super::super::scope::Variable;
 use super::super::cwd::Cwd;
+use super::super::scope::Variable;
 use super::super::walk::{Act, Nested, Walker};
 use super::super::{Argument, Dynamic, Effect, Refusal};
 
 /// Names that a shell does not look up as programs.
 const BUILTINS: &[&str] = &[
-    ".", ":", "[", "alias", "bg", "bind", "break", "builtin", "caller", "cd", "command", "compgen", "complete", "compopt",
-    "continue", "declare", "dirs", "disown", "echo", "enable", "eval", "exec", "exit", "export", "false", "fc", "fg",
-    "getopts", "hash", "help", "history", "jobs", "kill", "let", "local", "logout", "mapfile", "popd", "printf", "pushd",
-    "pwd", "read", "readarray", "readonly", "return", "set", "shift", "shopt", "source", "suspend", "test", "times", "trap",
-    "true", "type", "typeset", "ulimit", "umask", "unalias", "unset", "wait",
+    ".",
+    ":",
+    "[",
+    "alias",
+    "bg",
+    "bind",
+    "break",
+    "builtin",
+    "caller",
+    "cd",
+    "command",
+    "compgen",
+    "complete",
+    "compopt",
+    "continue",
+    "declare",
+    "dirs",
+    "disown",
+    "echo",
+    "enable",
+    "eval",
+    "exec",
+    "exit",
+    "export",
+    "false",
+    "fc",
+    "fg",
+    "getopts",
+    "hash",
+    "help",
+    "history",
+    "jobs",
+    "kill",
+    "let",
+    "local",
+    "logout",
+    "mapfile",
+    "popd",
+    "printf",
+    "pushd",
+    "pwd",
+    "read",
+    "readarray",
+    "readonly",
+    "return",
+    "set",
+    "shift",
+    "shopt",
+    "source",
+    "suspend",
+    "test",
+    "times",
+    "trap",
+    "true",
+    "type",
+    "typeset",
+    "ulimit",
+    "umask",
+    "unalias",
+    "unset",
+    "wait",
 ];
 
 pub(in super::super) fn is_builtin(name: &str) -> bool {
@@ -110,8 +166,21 @@ pub(super) fn open(
 fn takes_names(name: &str) -> bool {
     matches!(
         name,
-        "export" | "declare" | "typeset" | "local" | "readonly" | "unset" | "read" | "mapfile" | "readarray" | "let"
-            | "getopts" | "printf" | "test" | "[" | "wait"
+        "export"
+            | "declare"
+            | "typeset"
+            | "local"
+            | "readonly"
+            | "unset"
+            | "read"
+            | "mapfile"
+            | "readarray"
+            | "let"
+            | "getopts"
+            | "printf"
+            | "test"
+            | "["
+            | "wait"
     )
 }
 
@@ -163,7 +232,8 @@ fn decoded(text: &str) -> Option<String> {
             't' => out.push('\t'),
             '\\' => out.push('\\'),
             'x' => {
-                let code = u8::from_str_radix(&[letters.next()?, letters.next()?].iter().collect::<String>(), 16).ok()?;
+                let code =
+                    u8::from_str_radix(&[letters.next()?, letters.next()?].iter().collect::<String>(), 16).ok()?;
                 out.push(Some(char::from(code)).filter(|decoded| decoded.is_ascii() && *decoded != '\0')?);
             }
             _ => return None,
@@ -296,7 +366,8 @@ fn eval(arguments: &[Argument], act: &mut Act) {
 
 impl Walker<'_> {
     fn change_directory(&mut self, arguments: &[Argument], act: &mut Act) {
-        let mut operands = arguments.iter().filter(|argument| !matches!(argument.known(), Some("--" | "-L" | "-P" | "-e" | "-n")));
+        let mut operands =
+            arguments.iter().filter(|argument| !matches!(argument.known(), Some("--" | "-L" | "-P" | "-e" | "-n")));
         let home = Argument::literal(self.home.as_str());
         let target = operands.next().unwrap_or(&home);
         let before = self.scope.cwd().clone();

@@ -10,39 +10,196 @@ use super::super::{Argument, Dynamic, Effect};
 
 /// Calls that run their first argument as a shell script.
 const RUN: &[&str] = &[
-    "system", "popen", "execSync", "exec", "spawn", "spawnSync", "execFile", "execFileSync", "getoutput", "getstatusoutput",
-    "call", "check_call", "check_output", "run", "Popen", "passthru", "shell_exec", "proc_open", "execl", "execlp", "execv",
-    "execvp", "execve", "posix_spawn", "spawnl", "spawnv", "qx", "execute", "startfile", "fork_exec", "IO.popen", "open3",
+    "system",
+    "popen",
+    "execSync",
+    "exec",
+    "spawn",
+    "spawnSync",
+    "execFile",
+    "execFileSync",
+    "getoutput",
+    "getstatusoutput",
+    "call",
+    "check_call",
+    "check_output",
+    "run",
+    "Popen",
+    "passthru",
+    "shell_exec",
+    "proc_open",
+    "execl",
+    "execlp",
+    "execv",
+    "execvp",
+    "execve",
+    "posix_spawn",
+    "spawnl",
+    "spawnv",
+    "qx",
+    "execute",
+    "startfile",
+    "fork_exec",
+    "IO.popen",
+    "open3",
 ];
 /// Calls that delete their first argument.
 const DELETE: &[&str] = &[
-    "rmtree", "unlink", "unlinkSync", "remove", "removedirs", "rmdir", "rmdirSync", "rmSync", "rm", "rm_rf", "rm_r", "rm_f",
-    "remove_entry", "delete", "remove_tree",
+    "rmtree",
+    "unlink",
+    "unlinkSync",
+    "remove",
+    "removedirs",
+    "rmdir",
+    "rmdirSync",
+    "rmSync",
+    "rm",
+    "rm_rf",
+    "rm_r",
+    "rm_f",
+    "remove_entry",
+    "delete",
+    "remove_tree",
 ];
 /// Calls that write their first argument.
 const WRITE: &[&str] = &[
-    "writeFile", "writeFileSync", "appendFile", "appendFileSync", "createWriteStream", "write_text", "write_bytes",
-    "file_put_contents", "truncate", "truncateSync", "chmod", "chown", "chmodSync", "symlink", "symlinkSync", "link", "makedirs",
-    "mkdir", "mkdirSync", "mkdir_p", "touch", "copy", "copyfile", "copyFileSync", "copytree", "move", "rename", "renameSync",
-    "replace_file", "extractall", "copy2",
+    "writeFile",
+    "writeFileSync",
+    "appendFile",
+    "appendFileSync",
+    "createWriteStream",
+    "write_text",
+    "write_bytes",
+    "file_put_contents",
+    "truncate",
+    "truncateSync",
+    "chmod",
+    "chown",
+    "chmodSync",
+    "symlink",
+    "symlinkSync",
+    "link",
+    "makedirs",
+    "mkdir",
+    "mkdirSync",
+    "mkdir_p",
+    "touch",
+    "copy",
+    "copyfile",
+    "copyFileSync",
+    "copytree",
+    "move",
+    "rename",
+    "renameSync",
+    "replace_file",
+    "extractall",
+    "copy2",
+];
+/// Calls that write their second argument, too.
+const TWO: &[&str] = &[
+    "copy", "copyfile", "copyFileSync", "copytree", "move", "rename", "renameSync", "copy2", "symlink", "link",
 ];
 /// Calls that read their first argument.
 const READ: &[&str] = &[
-    "readFile", "readFileSync", "read_text", "read_bytes", "file_get_contents", "createReadStream", "readlines", "listdir",
-    "readdirSync", "scandir", "glob", "walk", "readlink", "IO.read", "slurp", "load_file", "safe_load_file", "require",
+    "readFile",
+    "readFileSync",
+    "read_text",
+    "read_bytes",
+    "file_get_contents",
+    "createReadStream",
+    "readlines",
+    "listdir",
+    "readdirSync",
+    "scandir",
+    "glob",
+    "walk",
+    "readlink",
+    "IO.read",
+    "slurp",
+    "load_file",
+    "safe_load_file",
+    "require",
 ];
 /// Words that talk to other machines.
 const TALK: &[&str] = &[
-    "urlopen", "urlretrieve", "requests", "httpx", "aiohttp", "socket", "connect", "fetch", "axios", "http", "https", "net", "Net",
-    "HTTP", "urllib", "ftplib", "smtplib", "paramiko", "LWP", "curl_exec", "fsockopen", "TCPSocket", "open-uri", "URI", "dgram",
-    "websocket", "websockets", "XMLHttpRequest",
+    "urlopen",
+    "urlretrieve",
+    "requests",
+    "httpx",
+    "aiohttp",
+    "socket",
+    "connect",
+    "fetch",
+    "axios",
+    "http",
+    "https",
+    "net",
+    "Net",
+    "HTTP",
+    "urllib",
+    "ftplib",
+    "smtplib",
+    "paramiko",
+    "LWP",
+    "curl_exec",
+    "fsockopen",
+    "TCPSocket",
+    "open-uri",
+    "URI",
+    "dgram",
+    "websocket",
+    "websockets",
+    "XMLHttpRequest",
 ];
 /// Words that make code, or names, out of data.
 const MAKE: &[&str] = &[
-    "eval", "compile", "__import__", "getattr", "setattr", "globals", "locals", "vars", "importlib", "ctypes", "marshal", "pickle",
-    "loads", "b64decode", "b64encode", "a85decode", "fromhex", "unhexlify", "decode", "chr", "Function", "atob", "btoa", "fromCharCode", "pack", "unpack",
-    "vm", "process", "child_process", "subprocess", "pty", "dlopen", "constantize", "send", "instance_eval", "class_eval",
-    "create_function", "assert", "preg_replace", "__builtins__", "__class__", "__subclasses__", "__globals__", "execfile", "codecs", "binding", "import",
+    "eval",
+    "compile",
+    "__import__",
+    "getattr",
+    "setattr",
+    "globals",
+    "locals",
+    "vars",
+    "importlib",
+    "ctypes",
+    "marshal",
+    "pickle",
+    "loads",
+    "b64decode",
+    "b64encode",
+    "a85decode",
+    "fromhex",
+    "unhexlify",
+    "decode",
+    "chr",
+    "Function",
+    "atob",
+    "btoa",
+    "fromCharCode",
+    "pack",
+    "unpack",
+    "vm",
+    "process",
+    "child_process",
+    "subprocess",
+    "pty",
+    "dlopen",
+    "constantize",
+    "send",
+    "instance_eval",
+    "class_eval",
+    "create_function",
+    "assert",
+    "preg_replace",
+    "__builtins__",
+    "__class__",
+    "__subclasses__",
+    "__globals__",
+    "execfile",
+    "codecs",
+    "binding",
+    "import",
 ];
 
 /// Adds what `code` in `language` does.
@@ -68,7 +225,8 @@ pub(in super::super) fn code(walker: &mut Walker<'_>, language: &str, code: &Arg
         let bare = matches!(language, "perl" | "ruby") && matches!(tokens.get(nth + 1), Some(Token::Text(_)));
         let first = tokens.get(nth + if opens { 2 } else { 1 });
         let listed = matches!(first, Some(Token::Sign('[')));
-        let sets = matches!(tokens.get(nth + 1), Some(Token::Sign('='))) && !matches!(tokens.get(nth + 2), Some(Token::Sign('=')));
+        let sets = matches!(tokens.get(nth + 1), Some(Token::Sign('=')))
+            && !matches!(tokens.get(nth + 2), Some(Token::Sign('=')));
         let binds = matches!(nth.checked_sub(1).and_then(|before| tokens.get(before)), Some(Token::Word(before))
             if matches!(before.as_str(), "for" | "as" | "const" | "let" | "var" | "my" | "def" | "lambda" | "function" | "in"));
         if opens || bare {
@@ -89,10 +247,9 @@ pub(in super::super) fn code(walker: &mut Walker<'_>, language: &str, code: &Arg
             if WRITE.contains(&word) {
                 one(Kind::Changes, walker, act);
                 // `copy(a, b)`: the second is written, too.
-                if let Some(Token::Text(path)) = tokens.get(nth + 4).filter(|_| matches!(tokens.get(nth + 3), Some(Token::Sign(',')))) {
-                    if matches!(word, "copy" | "copyfile" | "copyFileSync" | "copytree" | "move" | "rename" | "renameSync" | "copy2" | "symlink" | "link") {
-                        walker.role(Kind::Writes, &Argument::literal(path.as_str()), act);
-                    }
+                let listed = matches!(tokens.get(nth + 3), Some(Token::Sign(',')));
+                if let Some(Token::Text(path)) = tokens.get(nth + 4).filter(|_| listed && TWO.contains(&word)) {
+                    walker.role(Kind::Writes, &Argument::literal(path.as_str()), act);
                 }
                 continue;
             }
@@ -134,7 +291,9 @@ pub(in super::super) fn code(walker: &mut Walker<'_>, language: &str, code: &Arg
         if MAKE.contains(&word) {
             let harmless = match word {
                 "loads" => tokens.iter().any(|token| matches!(token, Token::Word(word) if word == "json")),
-                "process" => matches!(tokens.get(nth + 2), Some(Token::Word(next)) if matches!(next.as_str(), "version" | "versions" | "argv" | "platform" | "cwd" | "exit" | "stdin" | "stdout" | "arch")),
+                "process" => {
+                    matches!(tokens.get(nth + 2), Some(Token::Word(next)) if matches!(next.as_str(), "version" | "versions" | "argv" | "platform" | "cwd" | "exit" | "stdin" | "stdout" | "arch"))
+                }
                 "import" => true,
                 "assert" => language == "python",
                 "decode" => true,
@@ -156,7 +315,10 @@ pub(in super::super) fn code(walker: &mut Walker<'_>, language: &str, code: &Arg
         if RUN.contains(&word) || DELETE.contains(&word) || word == "open" {
             // A dangerous word that is not called here may be called under another name.
             let called = nth.checked_sub(1).and_then(|before| tokens.get(before));
-            if matches!(called, Some(Token::Sign('.' | '=' | ',' | '['))) || sets || word == "exec" && language == "python" {
+            if matches!(called, Some(Token::Sign('.' | '=' | ',' | '[')))
+                || sets
+                || word == "exec" && language == "python"
+            {
                 act.dynamic(Dynamic::Code);
             }
         }
@@ -188,7 +350,11 @@ fn run(first: Option<&Token>, listed: bool, tokens: &[Token], nth: usize, langua
             // `execFile("rm", ["-rf", "/"])`, `exec "rm", "-rf", "/"`.
             let mut script = script.clone();
             let mut known = true;
-            let from = tokens.iter().skip(nth).position(|token| matches!(token, Token::Text(_))).map_or(nth, |at| nth + at + 1);
+            let from = tokens
+                .iter()
+                .skip(nth)
+                .position(|token| matches!(token, Token::Text(_)))
+                .map_or(nth, |at| nth + at + 1);
             for token in tokens.iter().skip(from) {
                 match token {
                     Token::Text(text) => {

@@ -53,7 +53,12 @@ pub(super) fn find(walker: &mut Walker<'_>, arguments: &[Argument], act: &mut Ac
                 at += length + 1;
                 for found in &found {
                     let argv = command.iter().map(|argument| replaced(argument, "{}", found)).collect();
-                    act.nested.push(Nested::Argv { wrapper: format!("find {text}"), argv, assignments: Vec::new(), loose: false });
+                    act.nested.push(Nested::Argv {
+                        wrapper: format!("find {text}"),
+                        argv,
+                        assignments: Vec::new(),
+                        loose: false,
+                    });
                 }
             }
             "-fprint" | "-fprint0" | "-fls" | "-fprintf" => {
@@ -75,8 +80,28 @@ pub(super) fn find(walker: &mut Walker<'_>, arguments: &[Argument], act: &mut Ac
 
 /// Tests of `find` that choose some of what there is.
 const CHOOSE: &[&str] = &[
-    "-name", "-iname", "-path", "-ipath", "-wholename", "-regex", "-iregex", "-newer", "-mtime", "-mmin", "-ctime", "-cmin",
-    "-atime", "-amin", "-size", "-empty", "-perm", "-user", "-group", "-lname", "-samefile", "-inum",
+    "-name",
+    "-iname",
+    "-path",
+    "-ipath",
+    "-wholename",
+    "-regex",
+    "-iregex",
+    "-newer",
+    "-mtime",
+    "-mmin",
+    "-ctime",
+    "-cmin",
+    "-atime",
+    "-amin",
+    "-size",
+    "-empty",
+    "-perm",
+    "-user",
+    "-group",
+    "-lname",
+    "-samefile",
+    "-inum",
 ];
 
 /// What lies below `root`, as a pattern: `*` for all of it, `**` for some of it.
@@ -109,11 +134,23 @@ pub(super) fn tar(walker: &mut Walker<'_>, arguments: &[Argument], act: &mut Act
             continue;
         }
         if let Some(option) = text.strip_prefix("--") {
-            let (name, attached) = option.split_once('=').map_or((option, None), |(name, _)| {
-                (name, Some(argument.after(name.len() + 3)))
-            });
-            let valued = ["file", "directory", "to-command", "checkpoint-action", "use-compress-program", "info-script",
-                "new-volume-script", "rsh-command", "rmt-command", "files-from", "exclude", "exclude-from", "transform"];
+            let (name, attached) =
+                option.split_once('=').map_or((option, None), |(name, _)| (name, Some(argument.after(name.len() + 3))));
+            let valued = [
+                "file",
+                "directory",
+                "to-command",
+                "checkpoint-action",
+                "use-compress-program",
+                "info-script",
+                "new-volume-script",
+                "rsh-command",
+                "rmt-command",
+                "files-from",
+                "exclude",
+                "exclude-from",
+                "transform",
+            ];
             let full = valued.iter().find(|known| known.starts_with(name) && name.len() > 2).copied();
             let value = match (full, attached) {
                 (Some(_), None) => take(&mut at),
@@ -139,8 +176,14 @@ pub(super) fn tar(walker: &mut Walker<'_>, arguments: &[Argument], act: &mut Act
                 },
                 (
                     _,
-                    Some("to-command" | "use-compress-program" | "info-script" | "new-volume-script" | "rsh-command"
-                    | "rmt-command"),
+                    Some(
+                        "to-command"
+                        | "use-compress-program"
+                        | "info-script"
+                        | "new-volume-script"
+                        | "rsh-command"
+                        | "rmt-command",
+                    ),
                     Some(value),
                 ) => act.script("tar", value, false),
                 _ => {}

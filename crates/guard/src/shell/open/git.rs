@@ -6,28 +6,79 @@ use super::super::{Argument, Dynamic, Effect};
 
 /// Settings whose value git runs, by the first part of their name, or by the last after a name of one's own.
 const RUN: &[&str] = &[
-    "core.pager", "core.editor", "sequence.editor", "core.sshcommand", "core.gitproxy", "core.askpass", "diff.external",
-    "credential.helper", "gpg.program", "interactive.difffilter", "uploadpack.packobjectshook", "core.alternaterefscommand",
-    "gpg.ssh.program", "gpg.x509.program", "sendemail.smtpserver", "pager", "man.viewer", "web.browser", "help.browser",
+    "core.pager",
+    "core.editor",
+    "sequence.editor",
+    "core.sshcommand",
+    "core.gitproxy",
+    "core.askpass",
+    "diff.external",
+    "credential.helper",
+    "gpg.program",
+    "interactive.difffilter",
+    "uploadpack.packobjectshook",
+    "core.alternaterefscommand",
+    "gpg.ssh.program",
+    "gpg.x509.program",
+    "sendemail.smtpserver",
+    "pager",
+    "man.viewer",
+    "web.browser",
+    "help.browser",
 ];
 const RUN_IN: &[(&str, &str)] = &[
-    ("pager.", ""), ("diff.", ".command"), ("diff.", ".textconv"), ("filter.", ".clean"), ("filter.", ".smudge"),
-    ("filter.", ".process"), ("merge.", ".driver"), ("mergetool.", ".cmd"), ("difftool.", ".cmd"), ("browser.", ".cmd"),
-    ("man.", ".cmd"), ("credential.", ".helper"), ("remote.", ".uploadpack"), ("remote.", ".receivepack"), ("guitool.", ".cmd"),
-    ("trailer.", ".command"), ("trailer.", ".cmd"), ("gpg.", ".program"), ("tar.", ".command"), ("submodule.", ".update"),
+    ("pager.", ""),
+    ("diff.", ".command"),
+    ("diff.", ".textconv"),
+    ("filter.", ".clean"),
+    ("filter.", ".smudge"),
+    ("filter.", ".process"),
+    ("merge.", ".driver"),
+    ("mergetool.", ".cmd"),
+    ("difftool.", ".cmd"),
+    ("browser.", ".cmd"),
+    ("man.", ".cmd"),
+    ("credential.", ".helper"),
+    ("remote.", ".uploadpack"),
+    ("remote.", ".receivepack"),
+    ("guitool.", ".cmd"),
+    ("trailer.", ".command"),
+    ("trailer.", ".cmd"),
+    ("gpg.", ".program"),
+    ("tar.", ".command"),
+    ("submodule.", ".update"),
 ];
 /// Settings that lead git to other programs, files or hosts.
 const TURN: &[&str] = &[
-    "core.fsmonitor", "core.hookspath", "core.worktree", "init.templatedir", "include.path", "core.attributesfile",
-    "http.proxy", "http.sslverify", "protocol.allow", "core.gitdir", "safe.directory", "http.sslcainfo", "core.repositoryformatversion",
+    "core.fsmonitor",
+    "core.hookspath",
+    "core.worktree",
+    "init.templatedir",
+    "include.path",
+    "core.attributesfile",
+    "http.proxy",
+    "http.sslverify",
+    "protocol.allow",
+    "core.gitdir",
+    "safe.directory",
+    "http.sslcainfo",
+    "core.repositoryformatversion",
 ];
 const TURN_IN: &[(&str, &str)] = &[
-    ("url.", ".insteadof"), ("url.", ".pushinsteadof"), ("includeif.", ".path"), ("protocol.", ".allow"), ("remote.", ".vcs"),
-    ("remote.", ".proxy"), ("http.", ".proxy"), ("http.", ".sslverify"),
+    ("url.", ".insteadof"),
+    ("url.", ".pushinsteadof"),
+    ("includeif.", ".path"),
+    ("protocol.", ".allow"),
+    ("remote.", ".vcs"),
+    ("remote.", ".proxy"),
+    ("http.", ".proxy"),
+    ("http.", ".sslverify"),
 ];
 
 fn is_in(name: &str, listed: &[(&str, &str)]) -> bool {
-    listed.iter().any(|(head, tail)| name.len() > head.len() + tail.len() && name.starts_with(head) && name.ends_with(tail))
+    listed
+        .iter()
+        .any(|(head, tail)| name.len() > head.len() + tail.len() && name.starts_with(head) && name.ends_with(tail))
 }
 
 /// A setting, given on the command line or written to a file.
@@ -157,7 +208,10 @@ pub(super) fn config(walker: &mut Walker<'_>, arguments: &[Argument], act: &mut 
                 place = "";
                 at += 1;
             }
-            Some("--get" | "--get-all" | "--list" | "-l" | "--get-regexp" | "--get-urlmatch" | "--show-origin" | "--name-only") => {
+            Some(
+                "--get" | "--get-all" | "--list" | "-l" | "--get-regexp" | "--get-urlmatch" | "--show-origin"
+                | "--name-only",
+            ) => {
                 reads = true;
             }
             Some("--type" | "--default" | "--blob") => at += 1,
@@ -169,7 +223,9 @@ pub(super) fn config(walker: &mut Walker<'_>, arguments: &[Argument], act: &mut 
         }
     }
     if reads || operands.len() < 2 {
-        if operands.first().is_some_and(|name| name.text().starts_with("credential") || name.text().contains("token")) && reads {
+        if operands.first().is_some_and(|name| name.text().starts_with("credential") || name.text().contains("token"))
+            && reads
+        {
             act.effect(Effect::ReadsCredentials);
         }
         return;

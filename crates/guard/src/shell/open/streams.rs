@@ -28,7 +28,8 @@ pub(super) fn xargs(walker: &mut Walker<'_>, arguments: &[Argument], act: &mut A
             let attached = text.get(2..).unwrap_or_default();
             let optional = matches!(short, "-i" | "-l");
             let value = if attached.is_empty() && !optional {
-                let (value, behind) = rest.split_first().map_or((None, rest), |(value, behind)| (value.known(), behind));
+                let (value, behind) =
+                    rest.split_first().map_or((None, rest), |(value, behind)| (value.known(), behind));
                 rest = behind;
                 value.unwrap_or_default().to_owned()
             } else {

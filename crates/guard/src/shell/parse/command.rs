@@ -250,8 +250,7 @@ fn indexed(name: String, word: Word) -> Result<Assignment, Word> {
         Part::Bare(text) => text.find("]=").map(|at| (at, 2)).or_else(|| text.find("]+=").map(|at| (at, 3))),
         _ => None,
     };
-    let Some((place, (at, length))) =
-        word.0.iter().enumerate().find_map(|(place, part)| Some((place, closing(part)?)))
+    let Some((place, (at, length))) = word.0.iter().enumerate().find_map(|(place, part)| Some((place, closing(part)?)))
     else {
         return Err(word);
     };

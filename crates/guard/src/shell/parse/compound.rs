@@ -245,8 +245,6 @@ impl Parser<'_> {
     }
 
     fn reserved_is_end_of_test(&mut self) -> bool {
-        self.peek() == Some(b']')
-            && self.byte(1) == Some(b']')
-            && self.byte(2).is_none_or(|byte| super::is_meta(byte))
+        self.peek() == Some(b']') && self.byte(1) == Some(b']') && self.byte(2).is_none_or(super::is_meta)
     }
 }

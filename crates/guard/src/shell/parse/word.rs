@@ -261,7 +261,6 @@ impl Parser<'_> {
     }
 }
 
-
 /// Whether the word so far is `NAME=` or `NAME+=`.
 fn ends_in_assignment(parts: &Parts) -> bool {
     let [Part::Bare(text)] = parts.0.as_slice() else { return false };

@@ -61,8 +61,7 @@ impl<'t> Walker<'t> {
                 }
             }
             if rule.has_subs() && reading.operands.is_empty() {
-                let words: Vec<&str> =
-                    arguments.iter().skip(at - 1).take(4).map_while(Argument::known).collect();
+                let words: Vec<&str> = arguments.iter().skip(at - 1).take(4).map_while(Argument::known).collect();
                 match argument.known().map(|_| rule.sub(&words)) {
                     Some(Some((sub, words))) => {
                         for effect in &rule.effects {
@@ -209,7 +208,9 @@ impl<'t> Walker<'t> {
 
     fn option_value(&mut self, kind: Kind, name: &str, value: &Argument, act: &mut Act) {
         match kind {
-            Kind::Argv | Kind::EnvArgv | Kind::ShellArgv => self.wrap(Kind::ShellArgv, name, std::slice::from_ref(value), act),
+            Kind::Argv | Kind::EnvArgv | Kind::ShellArgv => {
+                self.wrap(Kind::ShellArgv, name, std::slice::from_ref(value), act)
+            }
             _ => self.role(kind, value, act),
         }
     }

@@ -7,7 +7,14 @@ use super::{Act, Walker};
 
 /// What is no file of anybody's.
 const DEVICES: &[&str] = &[
-    "/dev/null", "/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/tty", "/dev/zero", "/dev/full", "/dev/random",
+    "/dev/null",
+    "/dev/stdin",
+    "/dev/stdout",
+    "/dev/stderr",
+    "/dev/tty",
+    "/dev/zero",
+    "/dev/full",
+    "/dev/random",
     "/dev/urandom",
 ];
 
@@ -129,7 +136,8 @@ impl Walker<'_> {
         let text = argument.prefix();
         if text.contains("://") {
             self.url(argument, act);
-        } else if let Some((host, _)) = text.split_once(':').filter(|(host, _)| !host.contains('/') && !host.is_empty()) {
+        } else if let Some((host, _)) = text.split_once(':').filter(|(host, _)| !host.contains('/') && !host.is_empty())
+        {
             self.host(host.rsplit('@').next().unwrap_or_default(), &Argument::literal(host), act);
             act.effect(if writes { Effect::Sends } else { Effect::Fetches });
         } else {

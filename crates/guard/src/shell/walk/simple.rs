@@ -11,8 +11,17 @@ use super::{Act, Flow, Input, Nested, Walker};
 
 /// Where the system's own programs lie.
 const SYSTEM: &[&str] = &[
-    "/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/opt/homebrew/bin",
-    "/opt/homebrew/sbin", "/usr/games", "/usr/libexec", "/run/current-system/sw/bin",
+    "/bin",
+    "/sbin",
+    "/usr/bin",
+    "/usr/sbin",
+    "/usr/local/bin",
+    "/usr/local/sbin",
+    "/opt/homebrew/bin",
+    "/opt/homebrew/sbin",
+    "/usr/games",
+    "/usr/libexec",
+    "/run/current-system/sw/bin",
 ];
 
 impl<'t> Walker<'t> {
@@ -112,13 +121,7 @@ impl<'t> Walker<'t> {
         self.start(name, &argv, act, shell)
     }
 
-    fn call(
-        &mut self,
-        name: &str,
-        body: &Rc<super::Node>,
-        argv: &[Argument],
-        act: Act,
-    ) -> Result<Flow, Refusal> {
+    fn call(&mut self, name: &str, body: &Rc<super::Node>, argv: &[Argument], act: Act) -> Result<Flow, Refusal> {
         self.called.insert(name.to_owned());
         self.limits.command()?;
         if self.calls.iter().any(|call| call == name) {
@@ -257,7 +260,11 @@ impl<'t> Walker<'t> {
                     // What `command` and `builtin` start is the shell's own; what the others start is a program.
                     let own = matches!(wrapper.as_str(), "command" | "builtin" | "exec");
                     let flow = self.inside(&wrapper, |walker| {
-                        if own { walker.run_own(argv, act) } else { Ok(walker.apart(|walker| walker.run(argv, act, false))?.0) }
+                        if own {
+                            walker.run_own(argv, act)
+                        } else {
+                            Ok(walker.apart(|walker| walker.run(argv, act, false))?.0)
+                        }
                     })?;
                     if loose {
                         for command in self.out.iter_mut().skip(first) {
@@ -272,7 +279,9 @@ impl<'t> Walker<'t> {
                     flow
                 }
                 Nested::Script { wrapper, text, bash, positional } => match text.known() {
-                    Some(script) => self.inside(&wrapper, |walker| walker.nested_script(script, bash, positional, &assigned))?,
+                    Some(script) => {
+                        self.inside(&wrapper, |walker| walker.nested_script(script, bash, positional, &assigned))?
+                    }
                     None => {
                         self.mark(place, Dynamic::Code);
                         // What is known of it is followed, too: it says at least what is meant.

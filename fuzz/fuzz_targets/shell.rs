@@ -1,0 +1,25 @@
+//! Shell lines: whatever they are, they are judged or refused, twice alike, and what is written behind a line takes
+//! nothing away from what is known of it.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use callgate_guard::shell::{Line, Refusal, Setting, Table, analyse};
+use libfuzzer_sys::fuzz_target;
+
+static TABLE: LazyLock<Table> = LazyLock::new(|| Table::builtin().expect("the table"));
+
+fn judge(text: &str) -> Result<Line, Refusal> {
+    let setting = Setting { cwd: Some("/workspace".to_owned()), home: Some("/home/agent".to_owned()) };
+    analyse(text, &setting, &TABLE)
+}
+
+fuzz_target!(|input: &[u8]| {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let Ok(line) = judge(text) else { return };
+    assert_eq!(judge(text).as_ref(), Ok(&line));
+    for command in &line.commands {
+        let paths = command.reads.iter().chain(&command.writes).chain(&command.deletes);
+        assert!(paths.into_iter().all(|path| path.starts_with('/')), "{command:?}");
+    }
+});

@@ -3,8 +3,8 @@
 
 use callgate_core::seam::{Offer, Snapshot, Standing};
 use callgate_core::{
-    AgentId, Approval, Call, Code, Decision, Disclose, Evaluation, Fact, Facts, Near, PolicyRef, Reason, Request, Satisfied,
-    ServerName, Verdict, judge,
+    AgentId, Approval, Call, Code, Decision, Disclose, Evaluation, Fact, Facts, Near, PolicyRef, Reason, Request,
+    Satisfied, ServerName, Verdict, judge,
 };
 use callgate_text::{Digest, Json};
 use proptest::prelude::*;
@@ -289,7 +289,8 @@ fn p03_of_several_acts_the_strictest_verdict_is_that_of_the_call() {
     ] {
         let verdict = judge(&call(), &acts(programs), &ByProgram);
         assert_eq!(verdict.decision, decision, "{programs:?}");
-        let mut by: Vec<_> = verdict.reasons.iter().filter_map(|reason| reason.policy.as_ref()).map(|at| &*at.id).collect();
+        let mut by: Vec<_> =
+            verdict.reasons.iter().filter_map(|reason| reason.policy.as_ref()).map(|at| &*at.id).collect();
         by.sort_unstable();
         assert_eq!(by, policies, "{programs:?}");
         assert_eq!(verdict.approvals.is_empty(), decision != Decision::Escalate, "{programs:?}");
@@ -301,7 +302,8 @@ fn p03_of_several_acts_the_strictest_verdict_is_that_of_the_call() {
 
 #[test]
 fn p05_the_facts_of_every_act_are_in_the_digest() {
-    let digests: Vec<_> = [&["ls"] as &[_], &["ls", "rm"], &["rm", "ls"], &[]].iter().map(|all| acts(all).digest()).collect();
+    let digests: Vec<_> =
+        [&["ls"] as &[_], &["ls", "rm"], &["rm", "ls"], &[]].iter().map(|all| acts(all).digest()).collect();
     let distinct: std::collections::BTreeSet<_> = digests.iter().map(ToString::to_string).collect();
     assert_eq!(distinct.len(), digests.len());
 }

@@ -9,7 +9,8 @@ fn setting() -> Setting {
 
 /// On the small stack of a worker thread of a debug build, as the gate's own threads have it.
 fn on_a_small_stack(text: String) -> Result<usize, Refusal> {
-    let work = move || analyse(&text, &setting(), &Table::builtin().expect("the table")).map(|line| line.commands.len());
+    let work =
+        move || analyse(&text, &setting(), &Table::builtin().expect("the table")).map(|line| line.commands.len());
     let thread = std::thread::Builder::new().stack_size(2 << 20).spawn(work).expect("a thread");
     thread.join().expect("no panic")
 }
@@ -17,10 +18,58 @@ fn on_a_small_stack(text: String) -> Result<usize, Refusal> {
 #[test]
 fn deep_and_long_texts_are_refused_or_judged() {
     for piece in [
-        "(", "$(", "`", "{ ", "$((", "((", "${x:-", "\"$(", "if ", "while ", "[[ ", "a=(", "<(", "sh -c '", "eval ", "! ", "f() { ",
-        "case x in x) ", "for i in a; do ", "{a,", "$[", "cat <<E\n", "a|", "a&&", "\\", "'", "\"", "sudo ", "x=$x$x; ", "{1..9}",
-        "xargs ", "find . -exec ", "env ", "a[", "coproc ", "function f ", "select x in ", "until ", "~", "*", "env -S ",
-        "ssh h ", "awk '{system(\"", "99999999999999999999>x ", "{x}>", "&>", "<<<", "$'\\", "time ", "cd x; ", "cd x && ", "cd .. || ",
+        "(",
+        "$(",
+        "`",
+        "{ ",
+        "$((",
+        "((",
+        "${x:-",
+        "\"$(",
+        "if ",
+        "while ",
+        "[[ ",
+        "a=(",
+        "<(",
+        "sh -c '",
+        "eval ",
+        "! ",
+        "f() { ",
+        "case x in x) ",
+        "for i in a; do ",
+        "{a,",
+        "$[",
+        "cat <<E\n",
+        "a|",
+        "a&&",
+        "\\",
+        "'",
+        "\"",
+        "sudo ",
+        "x=$x$x; ",
+        "{1..9}",
+        "xargs ",
+        "find . -exec ",
+        "env ",
+        "a[",
+        "coproc ",
+        "function f ",
+        "select x in ",
+        "until ",
+        "~",
+        "*",
+        "env -S ",
+        "ssh h ",
+        "awk '{system(\"",
+        "99999999999999999999>x ",
+        "{x}>",
+        "&>",
+        "<<<",
+        "$'\\",
+        "time ",
+        "cd x; ",
+        "cd x && ",
+        "cd .. || ",
     ] {
         for count in [1, 7, 50, 500, 5_000] {
             let text = piece.repeat(count);
@@ -34,7 +83,10 @@ fn what_a_line_may_use_up_is_bounded() {
     let refused = |text: &str| on_a_small_stack(text.to_owned()).expect_err(text);
     assert_eq!(refused(&"a".repeat(70_000)), Refusal::TooLong);
     assert_eq!(refused(&"(".repeat(100)), Refusal::TooDeep);
-    assert_eq!(refused(&format!("{}ls", "sh -c ".repeat(0).as_str()).replace("ls", &"$(".repeat(60))), Refusal::TooDeep);
+    assert_eq!(
+        refused(&format!("{}ls", "sh -c ".repeat(0).as_str()).replace("ls", &"$(".repeat(60))),
+        Refusal::TooDeep
+    );
     for text in ["echo {1..9}{1..9}{1..9}{1..9}{1..9}{1..9}", "echo {1..99999999}", &"ls;".repeat(20_000)] {
         assert!(matches!(refused(text), Refusal::TooMany { .. }), "{text}");
     }
@@ -48,7 +100,9 @@ fn what_a_line_may_use_up_is_bounded() {
 
 #[test]
 fn what_hides_from_a_reader_is_refused() {
-    for text in ["ls\r", "ls\0", "ls \u{202E}x", "ls\u{E0041}", "ls\u{A0}-la", "'ls\u{1B}[8m'", "ls\u{200B}", "\u{3000}ls"] {
+    for text in
+        ["ls\r", "ls\0", "ls \u{202E}x", "ls\u{E0041}", "ls\u{A0}-la", "'ls\u{1B}[8m'", "ls\u{200B}", "\u{3000}ls"]
+    {
         let refusal = on_a_small_stack(text.to_owned()).expect_err(text);
         assert!(matches!(refusal, Refusal::Hidden(_)), "{text:?}: {refusal}");
     }

@@ -38,6 +38,11 @@ impl Cwd {
         }
     }
 
+    /// All of them, if they are known.
+    pub(super) fn all(&self) -> Option<&[String]> {
+        self.0.as_deref()
+    }
+
     /// After `cd path`.
     pub(super) fn enter(&self, path: &str) -> Self {
         if path.starts_with('/') {

@@ -66,6 +66,8 @@ pub(super) struct Walker<'t> {
     defined: Vec<(String, Rc<Node>)>,
     /// Files that hold what was downloaded.
     downloads: Vec<String>,
+    /// Links that the line has made: what lies behind them is somewhere else.
+    links: Vec<String>,
     /// The directory before a `cd` that may have failed.
     cd_failed: Option<Cwd>,
     /// The script may be read by a shell that is not bash.
@@ -106,6 +108,7 @@ impl<'t> Walker<'t> {
             called: BTreeSet::new(),
             defined: Vec::new(),
             downloads: Vec::new(),
+            links: Vec::new(),
             cd_failed: None,
             any_shell: false,
             left: false,

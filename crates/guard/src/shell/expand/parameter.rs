@@ -41,6 +41,13 @@ impl Walker<'_> {
             }
             Change::Other { kind, word } => {
                 let operand = self.value(word)?;
+                // `${x@P}` runs what the value substitutes; an offset is arithmetic.
+                if *kind == '@' && operand.known().is_none_or(|how| how.contains('P')) {
+                    self.note(Dynamic::Code);
+                }
+                if *kind == ':' {
+                    self.arithmetic(&word.0)?;
+                }
                 let changed = match (plain.into_one(), operand.known()) {
                     (Some(value), Some(operand)) => change(&value, *kind, operand),
                     _ => None,

@@ -118,7 +118,7 @@ pub(super) fn open(
             for argument in arguments {
                 let name = argument.text().split(['=', '[', '+']).next().unwrap_or_default();
                 walker.scope.set(name, Variable::Unknown);
-                if argument.is_unknown() {
+                if argument.is_unknown() || argument.text() == "-C" && name != "read" {
                     act.dynamic(Dynamic::Code);
                 }
             }
@@ -372,7 +372,12 @@ impl Walker<'_> {
         let target = operands.next().unwrap_or(&home);
         let before = self.scope.cwd().clone();
         let after = match target.known() {
-            Some("-") => Cwd::unknown(),
+            Some("-") => match self.scope.variable("OLDPWD") {
+                Some(Variable::Scalar(before)) => {
+                    before.known().map_or_else(Cwd::unknown, |path| self.scope.cwd().enter(path))
+                }
+                _ => Cwd::unknown(),
+            },
             Some("") => before.clone(),
             Some(path) if path.starts_with('+') && act.command.program == "pushd" => Cwd::unknown(),
             Some(path) => before.enter(path),
@@ -381,6 +386,13 @@ impl Walker<'_> {
         // With CDPATH a relative directory may be somewhere else.
         let elsewhere = self.scope.variable("CDPATH").is_some();
         let after = if elsewhere { Cwd::unknown() } else { after };
+        // A shell that goes on after this line goes on from there.
+        match after.all() {
+            Some(all) => act.command.reads.extend(all.iter().cloned()),
+            None => act.dynamic(Dynamic::Path),
+        }
+        let old = before.only().map_or(Variable::Unknown, |cwd| Variable::Scalar(Argument::literal(cwd)));
+        self.scope.set("OLDPWD", old);
         self.enter(before, after);
     }
 

@@ -96,9 +96,8 @@ const WRITE: &[&str] = &[
     "copy2",
 ];
 /// Calls that write their second argument, too.
-const TWO: &[&str] = &[
-    "copy", "copyfile", "copyFileSync", "copytree", "move", "rename", "renameSync", "copy2", "symlink", "link",
-];
+const TWO: &[&str] =
+    &["copy", "copyfile", "copyFileSync", "copytree", "move", "rename", "renameSync", "copy2", "symlink", "link"];
 /// Calls that read their first argument.
 const READ: &[&str] = &[
     "readFile",
@@ -314,11 +313,9 @@ pub(in super::super) fn code(walker: &mut Walker<'_>, language: &str, code: &Arg
         }
         if RUN.contains(&word) || DELETE.contains(&word) || word == "open" {
             // A dangerous word that is not called here may be called under another name.
-            let called = nth.checked_sub(1).and_then(|before| tokens.get(before));
-            if matches!(called, Some(Token::Sign('.' | '=' | ',' | '[')))
-                || sets
-                || word == "exec" && language == "python"
-            {
+            let before = nth.checked_sub(1).and_then(|before| tokens.get(before));
+            let plain = matches!(word, "run" | "call" | "execute" | "remove" | "delete" | "rm" | "open");
+            if !plain || sets || matches!(before, Some(Token::Sign('.' | '=' | ',' | '['))) {
                 act.dynamic(Dynamic::Code);
             }
         }
@@ -326,7 +323,20 @@ pub(in super::super) fn code(walker: &mut Walker<'_>, language: &str, code: &Arg
             act.effect(Effect::ReadsCredentials);
         }
     }
-    if tokens.iter().any(|token| matches!(token, Token::Odd)) {
+    // Commands of an editor or a debugger, strings that nobody reads, and names that are taken under another name.
+    let odd = tokens.iter().any(|token| match token {
+        Token::Odd => true,
+        Token::Text(text) => RUN.contains(&text.as_str()) || MAKE.contains(&text.as_str()) && text != "import",
+        _ => false,
+    });
+    let renamed = tokens.iter().any(|token| matches!(token, Token::Word(word) if word == "as"))
+        && tokens.iter().any(|token| {
+            matches!(token, Token::Word(word)
+                if RUN.contains(&word.as_str()) || DELETE.contains(&word.as_str()) || matches!(word.as_str(), "subprocess" | "os" | "shutil" | "open"))
+        });
+    let piped =
+        language == "perl" && text.contains('|') && text.contains("open") || language == "ruby" && text.contains("%x");
+    if language.is_empty() || odd || renamed || piped {
         act.dynamic(Dynamic::Code);
     }
 }

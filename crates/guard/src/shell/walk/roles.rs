@@ -58,6 +58,10 @@ impl Walker<'_> {
         }
         let (paths, dynamic) = self.scope.cwd().resolve(argument);
         act.command.dynamic.extend(dynamic);
+        let behind = |path: &String| self.links.iter().any(|link| cwd::is_inside(path, link));
+        if !self.links.is_empty() && paths.iter().any(behind) {
+            act.dynamic(Dynamic::Link);
+        }
         for path in &paths {
             // What stands behind a glob says more about what is meant than the path that counts.
             let whole = if argument.is_glob() && text.starts_with('/') { cwd::normal(text, "/") } else { path.clone() };
@@ -117,6 +121,10 @@ impl Walker<'_> {
         let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let host = authority.rsplit('@').next().unwrap_or_default();
+        // What is put into an address is told to its host.
+        if argument.is_unknown() {
+            act.effect(Effect::Sends);
+        }
         // Only an unknown part behind the host leaves the host known.
         let start = text.len() - rest.len();
         let whole = argument.prefix().len() > start + authority.len();

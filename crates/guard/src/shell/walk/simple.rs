@@ -204,6 +204,9 @@ impl<'t> Walker<'t> {
         }
         let input = act.input.take().unwrap_or_else(|| self.input.clone());
         let fetches = act.command.effects.contains(&Effect::Fetches);
+        if matches!(act.command.program.as_str(), "ln" | "mount") {
+            self.links.extend(act.command.writes.iter().cloned());
+        }
         if fetches {
             self.downloads.extend(act.command.writes.iter().cloned());
         }
@@ -256,6 +259,8 @@ impl<'t> Walker<'t> {
                     for (name, value) in &assignments {
                         self.environment(name, value, false, &mut act);
                     }
+                    // What `find` and `xargs` hand on are files at any depth.
+                    act.recursive = wrapper.starts_with("find") || wrapper == "xargs";
                     act.command.assignments = assigned.iter().cloned().chain(assignments).collect();
                     // What `command` and `builtin` start is the shell's own; what the others start is a program.
                     let own = matches!(wrapper.as_str(), "command" | "builtin" | "exec");

@@ -3,7 +3,7 @@
 //! `cargo bench -p callgate-guard --bench shell`. Prints the best of several rounds. "parse" is the floor: the tree and
 //! nothing else. "per KiB" is over the cost per KiB of the shortest text of its kind: linear if it stays near 1.
 
-#![allow(clippy::expect_used, reason = "a bench, not a gate")]
+#![allow(clippy::expect_used, clippy::cast_precision_loss, reason = "a bench, not a gate")]
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

@@ -1,5 +1,7 @@
 //! Whatever a line is, it is judged or refused: no panic, no endless loop, no stack that overflows.
 
+#![allow(clippy::expect_used, reason = "a test stops at what it did not expect")]
+
 use callgate_guard::shell::{Refusal, Setting, Table, analyse, analyse_argv};
 use proptest::prelude::*;
 

@@ -4,6 +4,8 @@
 //! be established (`effects=NAME`, `deletes=PATH`, `dynamic`, `refused`, `-` for none); the line, with `\n`, `\t`, `\r`,
 //! `\\` and `\u{…}` for what cannot stand in a row.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test stops at what it did not expect")]
+
 use std::collections::BTreeMap;
 
 use callgate_core::gate::NOW;

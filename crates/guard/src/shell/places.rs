@@ -4,328 +4,9 @@ use super::Effect;
 use super::cwd::is_inside;
 use super::walk::{Act, Way};
 
-/// Below a home directory: what holds credentials.
-const SECRET_HOME: &[&str] = &[
-    ".ssh",
-    ".aws",
-    ".gnupg",
-    ".netrc",
-    "_netrc",
-    ".git-credentials",
-    ".npmrc",
-    ".pypirc",
-    ".pgpass",
-    ".my.cnf",
-    ".kube/config",
-    ".kube",
-    ".docker/config.json",
-    ".config/gcloud",
-    ".config/gh",
-    ".config/hub",
-    ".config/glab-cli",
-    ".config/git/credentials",
-    ".config/op",
-    ".config/doctl",
-    ".config/rclone",
-    ".azure",
-    ".oci",
-    ".terraform.d/credentials.tfrc.json",
-    ".terraformrc",
-    ".cargo/credentials",
-    ".cargo/credentials.toml",
-    ".gem/credentials",
-    ".m2/settings.xml",
-    ".gradle/gradle.properties",
-    ".vault-token",
-    ".config/google-chrome",
-    ".config/chromium",
-    ".mozilla",
-    "Library/Keychains",
-    "Library/Application Support/Google/Chrome",
-    "Library/Cookies",
-    ".local/share/keyrings",
-    ".password-store",
-    ".bitcoin",
-    ".ethereum",
-    ".electrum",
-    ".claude/.credentials.json",
-    ".claude.json",
-    ".codex/auth.json",
-    ".gemini/oauth_creds.json",
-    ".bash_history",
-    ".zsh_history",
-    ".python_history",
-    ".psql_history",
-    ".mysql_history",
-    ".fly/config.yml",
-    ".netlify/config.json",
-    ".databrickscfg",
-    ".snowflake",
-    ".boto",
-    ".s3cfg",
-    ".config/heroku",
-    ".authinfo",
-    ".authinfo.gpg",
-    ".gitlab-runner",
-    ".step",
-    ".sops",
-    ".config/sops/age",
-];
+mod listed;
 
-/// Anywhere: names of files that hold credentials; `*` stands for anything.
-const SECRET_NAMES: &[&str] = &[
-    "id_rsa",
-    "id_dsa",
-    "id_ecdsa",
-    "id_ed25519",
-    "id_ed25519_sk",
-    ".env",
-    ".env.*",
-    "*.pem",
-    "*.key",
-    "*.p12",
-    "*.pfx",
-    "*.jks",
-    "*.keystore",
-    "*.kdbx",
-    "*.ppk",
-    ".htpasswd",
-    ".netrc",
-    ".pypirc",
-    ".git-credentials",
-    "credentials.json",
-    "service-account*.json",
-    "secrets.yml",
-    "secrets.yaml",
-    "secrets.json",
-    "terraform.tfstate",
-    "kubeconfig",
-    "*.ovpn",
-    ".pgpass",
-    "master.key",
-    "wallet.dat",
-    "token.json",
-    ".vault_pass",
-];
-
-/// Names that look like the above and hold none.
-const HARMLESS_NAMES: &[&str] = &[
-    ".env.example",
-    ".env.sample",
-    ".env.template",
-    ".env.dist",
-    ".env.defaults",
-    "*.pub",
-    "known_hosts",
-    "cacert.pem",
-    "ca.pem",
-    "ca-certificates.crt",
-    ".env.test",
-    "*.pub.pem",
-];
-
-/// Absolute: what holds credentials.
-const SECRET_ROOT: &[&str] = &[
-    "/etc/shadow",
-    "/etc/shadow-",
-    "/etc/gshadow",
-    "/etc/sudoers",
-    "/etc/sudoers.d",
-    "/etc/ssl/private",
-    "/etc/ssh",
-    "/etc/krb5.keytab",
-    "/etc/kubernetes",
-    "/var/lib/kubelet",
-    "/run/secrets",
-    "/var/run/secrets",
-    "/etc/docker/key.json",
-    "/etc/NetworkManager/system-connections",
-    "/etc/wpa_supplicant",
-    "/var/lib/docker",
-    "/private/etc/master.passwd",
-    "/etc/security/opasswd",
-    "/dev/mem",
-    "/proc/kcore",
-    "/etc/letsencrypt",
-    "/root/.ssh",
-    "/etc/passwd-",
-];
-
-/// Below a home directory: what runs by itself, or decides what runs.
-const START_HOME: &[&str] = &[
-    ".bashrc",
-    ".bash_profile",
-    ".bash_login",
-    ".bash_logout",
-    ".bash_aliases",
-    ".profile",
-    ".zshrc",
-    ".zshenv",
-    ".zprofile",
-    ".zlogin",
-    ".zlogout",
-    ".kshrc",
-    ".cshrc",
-    ".tcshrc",
-    ".login",
-    ".config/fish",
-    ".config/autostart",
-    ".config/systemd",
-    ".local/share/systemd",
-    ".config/environment.d",
-    ".pam_environment",
-    ".xinitrc",
-    ".xsession",
-    ".xprofile",
-    ".Xresources",
-    ".inputrc",
-    ".ssh",
-    ".gitconfig",
-    ".config/git",
-    ".vimrc",
-    ".vim",
-    ".config/nvim",
-    ".emacs",
-    ".emacs.d",
-    ".tmux.conf",
-    ".screenrc",
-    ".gdbinit",
-    ".lldbinit",
-    ".pythonrc",
-    ".config/pip",
-    ".pip",
-    ".npmrc",
-    ".yarnrc",
-    ".yarnrc.yml",
-    ".cargo/config",
-    ".cargo/config.toml",
-    ".cargo/bin",
-    ".local/bin",
-    "bin",
-    ".bin",
-    ".config/gtk-3.0",
-    "Library/LaunchAgents",
-    "Library/LaunchDaemons",
-    ".claude",
-    ".codex",
-    ".gemini",
-    ".cursor",
-    ".config/claude",
-    ".mcp.json",
-    ".irbrc",
-    ".perltidyrc",
-    ".Rprofile",
-    ".config/direnv",
-    ".direnvrc",
-    ".envrc",
-    ".local/lib/python",
-    ".gnupg",
-    ".aws",
-    ".kube",
-    ".docker",
-    ".config/code",
-    ".vscode",
-    ".vscode-server",
-    ".ipython",
-    ".jupyter",
-    ".local/share/applications",
-];
-
-/// Absolute: what runs by itself, or decides what runs.
-const START_ROOT: &[&str] = &[
-    "/etc/cron.d",
-    "/etc/cron.daily",
-    "/etc/cron.hourly",
-    "/etc/cron.weekly",
-    "/etc/cron.monthly",
-    "/etc/crontab",
-    "/var/spool/cron",
-    "/etc/systemd",
-    "/lib/systemd",
-    "/usr/lib/systemd",
-    "/usr/local/lib/systemd",
-    "/run/systemd",
-    "/etc/init.d",
-    "/etc/rc.local",
-    "/etc/rc.d",
-    "/etc/init",
-    "/etc/profile",
-    "/etc/profile.d",
-    "/etc/bash.bashrc",
-    "/etc/bashrc",
-    "/etc/zsh",
-    "/etc/environment",
-    "/etc/ld.so.preload",
-    "/etc/ld.so.conf",
-    "/etc/ld.so.conf.d",
-    "/etc/pam.d",
-    "/etc/sudoers",
-    "/etc/sudoers.d",
-    "/etc/passwd",
-    "/etc/shadow",
-    "/etc/group",
-    "/etc/ssh",
-    "/etc/modules",
-    "/etc/modules-load.d",
-    "/etc/modprobe.d",
-    "/etc/udev",
-    "/etc/xdg/autostart",
-    "/etc/apt/apt.conf.d",
-    "/etc/gitconfig",
-    "/etc/update-motd.d",
-    "/etc/NetworkManager/dispatcher.d",
-    "/etc/logrotate.d",
-    "/Library/LaunchAgents",
-    "/Library/LaunchDaemons",
-    "/etc/at.allow",
-    "/etc/anacrontab",
-    "/etc/inittab",
-    "/etc/hosts.equiv",
-    "/root/.ssh",
-    "/usr/local/bin",
-    "/usr/local/sbin",
-    "/etc/security",
-    "/etc/dbus-1",
-    "/etc/polkit-1",
-];
-
-/// Inside any directory: what other programs run.
-const START_INSIDE: &[&str] = &[
-    "/.git/hooks",
-    "/.git/config",
-    "/.husky",
-    "/.claude/settings.json",
-    "/.claude/settings.local.json",
-    "/.claude/hooks",
-    "/.mcp.json",
-    "/.envrc",
-    "/.vscode/tasks.json",
-    "/.vscode/settings.json",
-    "/.cursor/mcp.json",
-    "/.gitmodules",
-    "/.git/modules",
-    "/.codex/config.toml",
-    "/.gemini/settings.json",
-];
-
-/// What is the system's.
-const SYSTEM: &[&str] = &[
-    "/etc",
-    "/usr",
-    "/bin",
-    "/sbin",
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/boot",
-    "/sys",
-    "/proc",
-    "/dev",
-    "/System",
-    "/Library",
-    "/efi",
-    "/private/etc",
-];
+use listed::{HARMLESS_NAMES, SECRET_HOME, SECRET_NAMES, SECRET_ROOT, START_HOME, START_INSIDE, START_ROOT, SYSTEM};
 
 /// Adds the effects that follow from reading, writing or deleting `path`.
 pub(super) fn note(path: &str, way: Way, home: &str, act: &mut Act) {
@@ -338,8 +19,8 @@ pub(super) fn note(path: &str, way: Way, home: &str, act: &mut Act) {
         }
         Way::Writes => {
             let start = own.is_some_and(|own| START_HOME.iter().any(|place| is_below(own, place)))
-                || START_ROOT.iter().any(|place| is_at(path, place))
-                || START_INSIDE.iter().any(|place| contains(path, place));
+                || is_of_the_system(path) && START_ROOT.iter().any(|place| is_at(path, place))
+                || path.contains("/.") && START_INSIDE.iter().any(|place| contains(path, place));
             if start {
                 act.effect(Effect::Persists);
             }
@@ -361,6 +42,15 @@ pub(super) fn note(path: &str, way: Way, home: &str, act: &mut Act) {
     }
 }
 
+/// Whether a path could be one of those that are listed by where they stand from the root: a cheap look at its start.
+fn is_of_the_system(path: &str) -> bool {
+    let first = path.get(1..).unwrap_or_default().split('/').next().unwrap_or_default();
+    matches!(
+        first,
+        "etc" | "var" | "run" | "private" | "dev" | "proc" | "root" | "lib" | "usr" | "Library" | "System" | "opt"
+    ) || has_glob(first)
+}
+
 /// Whether `path`, read with everything in it, has credentials in it.
 pub(super) fn holds_credentials(path: &str, home: &str) -> bool {
     let plain = path.trim_end_matches("/*");
@@ -376,13 +66,14 @@ fn is_secret(path: &str, own: Option<&str>) -> bool {
     if name == "config" && own == Some(".ssh/config") {
         return false;
     }
-    if HARMLESS_NAMES.iter().any(|pattern| !has_glob(name) && matches(pattern, name)) {
+    let globbed = has_glob(name);
+    if !globbed && HARMLESS_NAMES.iter().any(|pattern| fits(pattern, name)) {
         return false;
     }
     if own.is_some_and(|own| SECRET_HOME.iter().any(|place| is_below(own, place))) {
         return true;
     }
-    if SECRET_ROOT.iter().any(|place| is_at(path, place)) {
+    if is_of_the_system(path) && SECRET_ROOT.iter().any(|place| is_at(path, place)) {
         return true;
     }
     if let Some(rest) = path.strip_prefix("/proc/") {
@@ -396,10 +87,11 @@ fn is_secret(path: &str, own: Option<&str>) -> bool {
             return true;
         }
     }
+    if !globbed {
+        return SECRET_NAMES.iter().any(|pattern| fits(pattern, name));
+    }
     let all = name.bytes().all(|byte| matches!(byte, b'*' | b'?'));
-    SECRET_NAMES
-        .iter()
-        .any(|pattern| if has_glob(name) { !all && meets(name, pattern) } else { matches(pattern, name) })
+    !all && SECRET_NAMES.iter().any(|pattern| meets(name, pattern))
 }
 
 /// The part of `path` below some home directory.
@@ -451,6 +143,14 @@ fn is_disk(path: &str) -> bool {
     ["sd", "hd", "vd", "xvd", "nvme", "mmcblk", "disk", "rdisk", "dm-", "md", "mapper/", "loop"]
         .iter()
         .any(|kind| device.starts_with(kind))
+}
+
+/// Whether `name`, which holds no glob, is what a pattern of ours means: text with at most one `*`.
+fn fits(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((head, tail)) => name.len() >= head.len() + tail.len() && name.starts_with(head) && name.ends_with(tail),
+    }
 }
 
 fn has_glob(text: &str) -> bool {

@@ -8,7 +8,7 @@ use super::generate::Script;
 use super::trace::Event;
 
 /// `Err` says what was not predicted.
-pub fn predicted(event: &Event, line: &Line, script: &Script) -> Result<(), String> {
+pub(crate) fn predicted(event: &Event, line: &Line, script: &Script) -> Result<(), String> {
     let world = script.world();
     let ours = |path: &str| path.starts_with(&world) && !path.starts_with("/s/");
     let covered = |path: &str, of: &dyn Fn(&Command) -> &BTreeSet<String>| {
@@ -80,7 +80,7 @@ fn matches(predicted: &[Argument], actual: &[String]) -> bool {
 }
 
 /// The prediction, for people.
-pub fn shown(line: &Line) -> String {
+pub(crate) fn shown(line: &Line) -> String {
     let mut text = String::new();
     for command in &line.commands {
         let argv: Vec<_> = command.argv.iter().map(ToString::to_string).collect();

@@ -7,6 +7,9 @@
 //! 2,000 scripts; 20,000 where `CALLGATE_LONG` is set. `CALLGATE_SEED` changes which,
 //! `CALLGATE_SCRIPTS` how many.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests may fail")]
+#![allow(clippy::useless_format, reason = "the scripts are all written alike")]
+
 mod compare;
 mod generate;
 mod random;

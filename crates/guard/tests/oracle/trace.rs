@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 /// Something that a script did.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub(crate) enum Event {
     Started { program: String, argv: Vec<String> },
     Read(String),
     Wrote(String),
@@ -20,7 +20,7 @@ struct Call<'t> {
 }
 
 /// The events of each of `count` scripts.
-pub fn read(text: &str, count: usize) -> Vec<Vec<Event>> {
+pub(crate) fn read(text: &str, count: usize) -> Vec<Vec<Event>> {
     let calls = calls(text);
     let mut parents: BTreeMap<u32, u32> = BTreeMap::new();
     for call in &calls {

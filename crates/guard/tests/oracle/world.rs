@@ -8,7 +8,7 @@ use super::generate::Script;
 use super::trace::{self, Event};
 
 /// Whether this machine can run the scripts; says why not, and fails where `CI` is set.
-pub fn is_possible() -> bool {
+pub(crate) fn is_possible() -> bool {
     let tried = Command::new("unshare")
         .args([
             "--user",
@@ -64,7 +64,7 @@ exec chroot $root /usr/bin/env -i PATH=/usr/bin:/bin LC_ALL=C \
 "#;
 
 /// Runs the scripts and says what each did.
-pub fn run(scripts: &[Script]) -> Vec<Vec<Event>> {
+pub(crate) fn run(scripts: &[Script]) -> Vec<Vec<Event>> {
     let outside = tempfile::tempdir().expect("a directory");
     let place = outside.path();
     for directory in ["worlds", "scripts", "out"] {

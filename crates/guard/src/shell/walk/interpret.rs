@@ -5,9 +5,9 @@ use super::super::{Argument, Dynamic, Refusal, open};
 use super::{Act, Walker};
 
 /// What one level of a program's arguments came to.
-struct Reading<'t> {
+struct Reading<'t, 'a> {
     roles: &'t [Role],
-    operands: Vec<Argument>,
+    operands: Vec<&'a Argument>,
     /// The argument before was the last option.
     ended: bool,
 }
@@ -84,7 +84,7 @@ impl<'t> Walker<'t> {
                 break;
             }
             reading.ended |= rule.strict;
-            reading.operands.push(argument.clone());
+            reading.operands.push(argument);
         }
         if reading.operands.is_empty()
             && act.nested.is_empty()
@@ -98,13 +98,13 @@ impl<'t> Walker<'t> {
     }
 
     /// Gives each operand its role; what a `*` takes stands between those before and those behind it.
-    pub(super) fn assign_roles(&mut self, roles: &[Role], operands: &[Argument], act: &mut Act) {
+    pub(super) fn assign_roles(&mut self, roles: &[Role], operands: &[&Argument], act: &mut Act) {
         let many = roles.iter().position(|role| role.many);
         let before = many.unwrap_or(roles.len());
         let behind = many.map_or(0, |many| roles.len().saturating_sub(many + 1));
         let total = operands.len();
         // Where an argument may be any number of arguments, its neighbours' places are not known either.
-        let loose = operands.iter().any(Argument::is_many);
+        let loose = operands.iter().any(|operand| operand.is_many());
         for (nth, operand) in operands.iter().enumerate() {
             let from_end = total.saturating_sub(nth + 1);
             let role = if nth < before {
@@ -132,7 +132,7 @@ impl<'t> Walker<'t> {
         name: &str,
         argument: &Argument,
         next: Option<&Argument>,
-        reading: &mut Reading<'t>,
+        reading: &mut Reading<'t, '_>,
         act: &mut Act,
     ) -> bool {
         let text = argument.text();
@@ -157,9 +157,10 @@ impl<'t> Walker<'t> {
             return false;
         }
         for (at, letter) in argument.prefix().char_indices().skip(1) {
-            let mut option = String::from("-");
-            option.push(letter);
-            let Some(meaning) = rule.option(&option) else { continue };
+            let mut option = [b'-'; 5];
+            let length = option.get_mut(1..).map_or(0, |space| letter.encode_utf8(space).len());
+            let option = option.get(..=length).and_then(|option| std::str::from_utf8(option).ok());
+            let Some(meaning) = option.and_then(|option| rule.option(option)) else { continue };
             let rest = argument.after(at + letter.len_utf8());
             let attached = (!rest.text().is_empty() || rest.is_unknown()).then_some(rest);
             let takes = meaning.takes.is_some();
@@ -180,7 +181,7 @@ impl<'t> Walker<'t> {
         name: &str,
         attached: Option<Argument>,
         next: Option<&Argument>,
-        reading: &mut Reading<'t>,
+        reading: &mut Reading<'t, '_>,
         act: &mut Act,
     ) -> bool {
         act.effects(&meaning.adds);

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use callgate_core::gate::NOW;
 use callgate_core::seam::{FactSource, Snapshot};
-use callgate_core::{Call, Fact, Facts, Request, Timestamp, judge};
+use callgate_core::{Call, Decision, Fact, Facts, Request, Timestamp, judge};
 use callgate_guard::{FACTS, ShellFacts};
 use callgate_policy::{Developer, GateFiles, GateSnapshot, Template, load};
 use callgate_text::Json;
@@ -136,4 +136,67 @@ fn hostile_lines_do_not_pass() {
 #[test]
 fn ordinary_lines_pass_without_asking() {
     check(include_str!("lines/benign.txt"), 400);
+}
+
+/// A gate with one tool that takes a program and its arguments, or nothing.
+fn bench(programs: Option<&str>, call: &str) -> (Decision, Facts) {
+    let tool = r#"{"server": "box", "tools": [{"name": "run", "description": "Runs.", "inputSchema": {"type": "object",
+        "properties": {"argv": {"type": "array", "items": {"type": "string"}}}, "additionalProperties": false}}]}"#;
+    let policy = r#"
+        @id("looks")
+        permit (principal, action == Action::"box.run", resource)
+        when { context.command.known && !context.command.dynamic && context.command.effects.isEmpty() }
+        when { context.command.writes_within in Path::"/work" && context.line.commands < 3 };"#;
+    let mut texts = vec![
+        ("callgate.toml", "[tool.\"box.run\"]\nkinds = { argv = \"command\" }\nroots = { argv = \"/work\" }\n"),
+        ("entities.toml", "[blueprint.b]\n[agent.a]\nblueprint = \"b\"\n"),
+        ("policies/p.cedar", policy),
+        ("tools/box.json", tool),
+    ];
+    texts.extend(programs.map(|programs| ("programs.toml", programs)));
+    let specs: Vec<_> = std::iter::once(NOW).chain(FACTS.iter().copied()).collect();
+    let loaded = load(&GateFiles::from_texts(texts), &specs);
+    let snapshot =
+        loaded.unwrap_or_else(|error| panic!("{}", callgate_policy::render(error.findings(), false))).snapshot;
+    let document = format!(r#"{{"agent": "a", "tool": "box.run", "arguments": {call}}}"#);
+    let (agent, request) = Request::parse(document.as_bytes()).expect("a call");
+    let call = Call::new(agent.expect("an agent"), request);
+    let mut facts = Facts::default();
+    facts.insert(NOW.path, Fact::Datetime(Timestamp::from_millis(0)));
+    let shell = ShellFacts::new().expect("the table");
+    match shell.take_apart(&snapshot.commands(&call), &mut facts) {
+        Ok(()) => (judge(&call, &facts, &snapshot).decision, facts),
+        Err(_) => (Decision::Deny, facts),
+    }
+}
+
+#[test]
+fn a_list_of_arguments_is_a_command_that_no_shell_reads() {
+    assert_eq!(bench(None, r#"{"argv": ["ls", "-la", "$(rm -rf /)"]}"#).0, Decision::Allow, "nothing expands");
+    assert_eq!(bench(None, r#"{"argv": ["cp", "a", "b"]}"#).0, Decision::Allow);
+    assert_eq!(bench(None, r#"{"argv": ["cp", "a", "/etc/b"]}"#).0, Decision::Deny);
+    assert_eq!(bench(None, r#"{"argv": ["sh", "-c", "rm -rf /x"]}"#).0, Decision::Deny);
+    assert_eq!(bench(None, r#"{"argv": ["ls\r"]}"#).0, Decision::Deny);
+}
+
+#[test]
+fn p03_a_command_that_is_not_given_is_not_known() {
+    for arguments in ["{}", r#"{"argv": []}"#] {
+        let (decision, facts) = bench(None, arguments);
+        assert_eq!(decision, Decision::Deny, "{arguments}");
+        assert!(facts.each().all(|act| act.get("command.known") == Some(&Fact::Bool(false))), "{arguments}");
+    }
+}
+
+#[test]
+fn programs_of_the_operators_own_count_and_bad_ones_deny() {
+    let call = r#"{"argv": ["deploy", "now"]}"#;
+    assert_eq!(bench(None, call).0, Decision::Deny, "nobody knows it");
+    assert_eq!(bench(Some("[deploy]\noperands = [\"text\"]\n"), call).0, Decision::Allow);
+    assert_eq!(bench(Some("[deploy]\neffects = [\"publishes\"]\n"), call).0, Decision::Deny);
+    for broken in
+        ["[deploy", "[deploy]\neffects = [\"nothing\"]\n", "[deploy]\noperands = [\"x\"]\n", "[deploy]\nx = 1\n"]
+    {
+        assert_eq!(bench(Some(broken), call).0, Decision::Deny, "{broken}");
+    }
 }

@@ -7,7 +7,7 @@ use super::{Argument, Dynamic, Setting};
 pub(super) struct Cwd(Option<Vec<String>>);
 
 /// As many as are told apart.
-const MANY: usize = 8;
+const MANY: usize = 16;
 
 impl Cwd {
     pub(super) fn new(setting: &Setting) -> Self {

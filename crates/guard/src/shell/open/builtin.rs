@@ -393,7 +393,11 @@ impl Walker<'_> {
         }
         let old = before.only().map_or(Variable::Unknown, |cwd| Variable::Scalar(Argument::literal(cwd)));
         self.scope.set("OLDPWD", old);
-        self.enter(before, after);
+        // The directory above is always there.
+        match target.known() {
+            Some(path) if path.split('/').all(|name| matches!(name, "" | "." | "..")) => self.scope.set_cwd(after),
+            _ => self.enter(before, after),
+        }
     }
 
     fn unknown_directory(&mut self) {

@@ -139,7 +139,12 @@ impl<'t> Walker<'t> {
             self.input = input;
         }
         let redirected = act.redirected;
-        if redirected || !act.command.reads.is_empty() || !act.command.dynamic.is_empty() {
+        let does = !act.command.reads.is_empty()
+            || !act.command.writes.is_empty()
+            || !act.command.effects.is_empty()
+            || !act.command.dynamic.is_empty()
+            || !act.nested.is_empty();
+        if redirected || does {
             self.record(act, Argument::literal(":"))?;
         }
         let flow = self.inside(name, |walker| walker.node(body));

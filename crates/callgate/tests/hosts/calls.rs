@@ -36,7 +36,7 @@ fn a_denied_call_does_not_run_and_an_allowed_one_does() {
     }
     let errors: Vec<bool> = session.results.iter().map(|told| told.is_error).collect();
     assert_eq!(errors, [true, false, true, false, true], "{session:?}");
-    assert!(session.results[0].text.contains("not_permitted"), "the model reads why: {session:?}");
+    assert!(session.results[0].text.contains("Denied: forbidden"), "the model reads why: {session:?}");
 
     // In a sub-agent.
     let task = r#"{"description":"look","prompt":"a task for a sub-agent","subagent_type":"general-purpose"}"#;

@@ -69,12 +69,9 @@ pub(crate) fn gate(workspace: &Path) -> House {
     let gate = house.gate();
     let init = ["init", gate.to_str().unwrap(), "--pack", "claude-code", "--workspace", workspace.to_str().unwrap()];
     assert!(crate::house::finish(&mut crate::house::bare(&init), b"").status.success());
-    let policy = gate.join("policies/claude-code.cedar");
-    let text = std::fs::read_to_string(&policy).unwrap();
-    let open = "Action::\"claude-code.Monitor\"],\n    resource)";
-    assert!(text.contains(open));
-    let bound = format!("{open}\nwhen {{ context.input has description && context.input.description == \"allowed\" }}");
-    std::fs::write(policy, text.replace(open, &bound)).unwrap();
+    let bound = "@id(\"as-described\")\nforbid (principal, action == Action::\"claude-code.Bash\", resource)\n\
+                 unless { context.input has description && context.input.description == \"allowed\" };\n";
+    std::fs::write(gate.join("policies/tests.cedar"), bound).unwrap();
     house
 }
 

@@ -12,6 +12,10 @@ mod words;
 
 use words::{DELETE, MAKE, READ, RUN, TALK, TWO, WRITE};
 
+/// The languages whose words are known here, by how their interpreters' names begin. Code in any other is dynamic.
+const READ_HERE: [&str; 14] =
+    ["python", "pypy", "ipython", "perl", "ruby", "irb", "node", "deno", "bun", "ts-node", "tsx", "zx", "php", "lua"];
+
 /// Adds what `code` in `language` does.
 pub(in super::super) fn code(walker: &mut Walker<'_>, language: &str, code: &Argument, act: &mut Act) {
     act.effect(Effect::Executes);
@@ -147,7 +151,8 @@ pub(in super::super) fn code(walker: &mut Walker<'_>, language: &str, code: &Arg
         });
     let piped =
         language == "perl" && text.contains('|') && text.contains("open") || language == "ruby" && text.contains("%x");
-    if language.is_empty() || odd || renamed || piped {
+    let is_read = READ_HERE.iter().any(|known| language.starts_with(known));
+    if !is_read || odd || renamed || piped {
         act.dynamic(Dynamic::Code);
     }
 }

@@ -15,6 +15,10 @@ pub(super) fn interpreter(walker: &mut Walker<'_>, name: &str, arguments: &[Argu
         "ruby" | "lua" | "luajit" | "osascript" | "Rscript" | "groovy" | "julia" | "elixir" | "scala" => &['e'],
         "php" => &['r'],
         "node" | "bun" => &['e', 'p'],
+        "expect" | "guile" | "gjs" => &['c', 'e'],
+        "swipl" => &['g', 't'],
+        "matlab" => &['r', 'b'],
+        "clisp" => &['x'],
         _ => &['e'],
     };
     let mut at = 0;
@@ -179,6 +183,14 @@ fn module(walker: &mut Walker<'_>, module: Option<&Argument>, rest: &[Argument],
     }
 }
 
+/// A file of rules, or rules on standard input, which are not read here.
+fn rules(walker: &mut Walker<'_>, file: &Argument, act: &mut Act) {
+    if matches!(file.prefix(), "-" | "/dev/stdin" | "/dev/fd/0" | "/proc/self/fd/0") {
+        act.dynamic(Dynamic::Code);
+    }
+    walker.run_file(file, act);
+}
+
 pub(super) fn make(walker: &mut Walker<'_>, arguments: &[Argument], act: &mut Act) {
     act.effect(Effect::Executes);
     let mut directory = Argument::literal(".");
@@ -189,7 +201,7 @@ pub(super) fn make(walker: &mut Walker<'_>, arguments: &[Argument], act: &mut Ac
         match text {
             "-f" | "--file" | "--makefile" => {
                 if let Some(file) = arguments.get(at) {
-                    walker.run_file(file, act);
+                    rules(walker, file, act);
                 }
                 at += 1;
             }
@@ -205,7 +217,16 @@ pub(super) fn make(walker: &mut Walker<'_>, arguments: &[Argument], act: &mut Ac
             _ if text.starts_with("--eval=") => act.dynamic(Dynamic::Code),
             _ if text.starts_with("--directory=") => directory = argument.after("--directory=".len()),
             _ if text.starts_with("-C") => directory = argument.after(2),
-            _ if text.starts_with("-f") => walker.run_file(&argument.after(2), act),
+            _ if text.starts_with("-f") => rules(walker, &argument.after(2), act),
+            _ if text.starts_with("--file=") => rules(walker, &argument.after("--file=".len()), act),
+            _ if text.starts_with("--makefile=") => rules(walker, &argument.after("--makefile=".len()), act),
+            // Options in one word, and the beginning of a long one, of which some take what follows.
+            _ if text.starts_with("-") && !text.starts_with("--") && text.contains(['f', 'C', 'E', 'I', 'o', 'W']) => {
+                act.dynamic(Dynamic::Code);
+            }
+            _ if ["--f", "--mak", "--dir", "--ev"].iter().any(|start| text.starts_with(start)) => {
+                act.dynamic(Dynamic::Code);
+            }
             _ if text.starts_with('-') => {}
             _ => {
                 if let Some((name, _)) = text.split_once('=') {

@@ -110,6 +110,8 @@ pub(in super::super) fn code(walker: &mut Walker<'_>, language: &str, code: &Arg
                 }
                 "import" => true,
                 "assert" => language == "python",
+                // Of text in Lua; of data elsewhere.
+                "load" => !language.starts_with("lua"),
                 "decode" => true,
                 "eval" => false,
                 "subprocess" | "child_process" => {
@@ -151,8 +153,15 @@ pub(in super::super) fn code(walker: &mut Walker<'_>, language: &str, code: &Arg
         });
     let piped =
         language == "perl" && text.contains('|') && text.contains("open") || language == "ruby" && text.contains("%x");
+    // A member whose name is put together where it is used.
+    let put_together = tokens.windows(3).any(|three| {
+        matches!(
+            three,
+            [Token::Sign('['), Token::Text(_), Token::Sign('+')] | [Token::Sign('+'), Token::Text(_), Token::Sign(']')]
+        )
+    });
     let is_read = READ_HERE.iter().any(|known| language.starts_with(known));
-    if !is_read || odd || renamed || piped {
+    if !is_read || odd || renamed || piped || put_together {
         act.dynamic(Dynamic::Code);
     }
 }

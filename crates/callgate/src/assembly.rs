@@ -7,14 +7,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 use callgate_audit::{Budget, LogDir, Writer, WriterOptions};
-use callgate_core::gate::{Deadlines, NOW, Seams};
+use callgate_core::gate::{Deadlines, NOW, SANDBOX, Seams};
 use callgate_core::seam::{Entropy, Later, Log, LogError};
 use callgate_core::{AgentId, Caller, Entry, FactSpec, Gate, Kind, Posture, Receipt};
 use callgate_doors::http::Credentials;
 use callgate_doors::socket::{Greeting, Identify, Peer};
-use callgate_guard::{FACTS, ShellFacts};
+use callgate_guard::ShellFacts;
 use callgate_identity::TokenStore;
 use callgate_policy::{Config, Exposure, LoadError, Mode, Store};
+use callgate_sandbox::SandboxFacts;
 use callgate_text::Json;
 
 use crate::metrics::{Counted, Metrics};
@@ -145,7 +146,7 @@ pub(crate) fn load(dir: &Path, exposure: Exposure) -> Result<Store> {
 
 /// Every fact that this gate establishes.
 pub(crate) fn specs() -> Vec<FactSpec> {
-    std::iter::once(NOW).chain(FACTS.iter().copied()).collect()
+    [NOW, SANDBOX].iter().chain(callgate_guard::FACTS).chain(callgate_sandbox::FACTS).copied().collect()
 }
 
 /// A gate that can explain and nothing else: it has no log, so it can allow nothing.
@@ -160,7 +161,7 @@ fn gate(policies: Arc<Store>, log: Arc<dyn Log>) -> Result<Gate> {
         log,
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
-        facts: vec![Arc::new(shell)],
+        facts: vec![Arc::new(shell), Arc::new(SandboxFacts::default())],
     };
     Ok(Gate::new(seams, Deadlines::default()))
 }

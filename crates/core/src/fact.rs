@@ -87,13 +87,33 @@ pub struct FactSpec {
     pub kind: FactType,
 }
 
-impl FactSpec {
-    /// Sections of facts that only a call with an argument of kind `command` has.
-    pub const OF_COMMANDS: [&'static str; 2] = ["command", "line"];
+/// What a call is about, beside its arguments: which sections of facts it has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Subject {
+    /// Nothing but its arguments.
+    #[default]
+    Arguments,
+    /// Commands among its arguments: the sections `command` and `line`.
+    Commands,
+    /// What a contained run wrote: the section `change`.
+    Changes,
+}
 
-    /// Whether only a call with an argument of kind `command` has it.
-    pub fn is_of_command(&self) -> bool {
-        self.path.split_once('.').is_some_and(|(section, _)| Self::OF_COMMANDS.contains(&section))
+impl Subject {
+    /// Whether a call about this has the facts of `section`.
+    pub fn has(self, section: &str) -> bool {
+        match section {
+            "command" | "line" => self == Self::Commands,
+            "change" => self == Self::Changes,
+            _ => true,
+        }
+    }
+}
+
+impl FactSpec {
+    /// Whether a call about `subject` has it.
+    pub fn is_of(&self, subject: Subject) -> bool {
+        self.path.split_once('.').is_none_or(|(section, _)| subject.has(section))
     }
 }
 

@@ -14,6 +14,7 @@
 mod answer;
 mod canary;
 mod complete;
+mod establish;
 mod ids;
 mod observe;
 mod permits;
@@ -31,13 +32,14 @@ use callgate_text::{Json, MAX_BYTES};
 use crate::guarded::{Cut, guarded};
 use crate::seam::{Clock, Entropy, FactSource, Log, LogError, Policies, Snapshot};
 use crate::{
-    AgentId, Call, CallFault, Caller, Code, Decision, Entry, Fact, FactSpec, FactType, Facts, Kind, Lane, Posture,
-    Reason, Record, Request, SessionId, Timestamp, ToolName, Verdict, judge,
+    AgentId, Call, CallFault, Caller, Changes, Code, Containment, Decision, Entry, Kind, Lane, Posture, Reason, Record,
+    Request, SessionId, Timestamp, ToolName, Verdict, judge,
 };
 
 pub use answer::{Answer, Receipt};
 pub use canary::Heard;
 pub use complete::{Completion, Outcome};
+pub use establish::{NOW, SANDBOX};
 pub use observe::{Observed, Passing};
 pub use permits::Permit;
 pub use preview::Preview;
@@ -45,12 +47,10 @@ pub use report::Reported;
 pub use watched::{Decided, IN_PROCESS, Watch};
 
 use canary::Canaries;
+use establish::Established;
 use permits::Outstanding;
 use seen::Seen;
 use sessions::EndedSessions;
-
-/// The fact that the gate itself establishes: the time of the call.
-pub const NOW: FactSpec = FactSpec { path: "env.now", kind: FactType::Datetime };
 
 /// What a gate is made of.
 pub struct Seams {
@@ -62,7 +62,7 @@ pub struct Seams {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
-    /// The layers that establish facts, beside the gate's own [`NOW`].
+    /// The layers that establish facts, beside the gate's own [`NOW`] and [`SANDBOX`].
     pub facts: Vec<Arc<dyn FactSource>>,
 }
 
@@ -130,12 +130,17 @@ impl Gate {
         self.decide_at(IN_PROCESS, caller, request).await
     }
 
-    async fn decide_unwatched(&self, caller: &Caller, request: Result<Request, CallFault>) -> Answer {
+    async fn decide_unwatched(
+        &self,
+        caller: &Caller,
+        request: Result<Request, CallFault>,
+        changes: Option<&Changes>,
+    ) -> Answer {
         let Some((at, id)) = self.envelope() else {
             return Answer::unrecorded(String::new(), internal());
         };
         let about = request.as_ref().ok().map(|request| (request.tool.clone(), request.session.clone()));
-        let work = self.decide_call(caller, request, at, &id);
+        let work = self.decide_call(caller, request, changes, at, &id);
         match guarded(work, &*self.seams.clock, self.deadlines.decide).await {
             Ok(answer) => answer,
             Err(cut) => self.cut_short(caller, about, at, id, cut).await,
@@ -146,6 +151,7 @@ impl Gate {
         &self,
         caller: &Caller,
         request: Result<Request, CallFault>,
+        changes: Option<&Changes>,
         at: Timestamp,
         id: &str,
     ) -> Answer {
@@ -181,10 +187,11 @@ impl Gate {
         let Ok(snapshot) = self.seams.policies.current() else {
             return self.settle(draft, deny(Code::PolicyStale, STALE)).await;
         };
-        let facts = match self.establish(&call, at, &*snapshot) {
-            Ok(facts) => facts,
+        let Established { facts, containment } = match self.establish(&call, changes, at, &*snapshot) {
+            Ok(established) => established,
             Err(reason) => return self.settle(draft, Verdict::denial(reason)).await,
         };
+        draft.hold_to(containment);
         draft.record.seal("facts", facts.to_json());
 
         // Evaluate; record; only then is there a permit.
@@ -192,28 +199,9 @@ impl Gate {
         self.settle(draft, verdict).await
     }
 
-    /// The gate's own fact, then each layer's, then what commands among the arguments would do.
-    fn establish(&self, call: &Call, at: Timestamp, snapshot: &dyn Snapshot) -> Result<Facts, Reason> {
-        let mut facts = Facts::default();
-        facts.insert(NOW.path, Fact::Datetime(at));
-        for source in &self.seams.facts {
-            let established = source.establish(call, at);
-            for (path, fact) in established.map_err(|error| Reason::new(Code::Internal, error))? {
-                facts.insert(path, fact);
-            }
-        }
-        let commands = snapshot.commands(call);
-        if !commands.is_empty() {
-            for source in &self.seams.facts {
-                source.take_apart(&commands, &mut facts)?;
-            }
-        }
-        Ok(facts)
-    }
-
     /// Makes the decision durable; an allowed call gets its permit only after that.
     async fn settle(&self, draft: Draft, mut verdict: Verdict) -> Answer {
-        let Draft { mut record, lane, call, observing } = draft;
+        let Draft { mut record, lane, call, containment, observing } = draft;
         if observing && !verdict.decision.releases() {
             verdict = Verdict { decision: Decision::WouldDeny, approvals: Vec::new(), ..verdict };
         }
@@ -244,7 +232,7 @@ impl Gate {
                 if let (Some(permit), Some(call)) = (&permit, &call) {
                     self.outstanding.add(&id, permit, call, receipt.index, at);
                 }
-                Answer { id, verdict, permit, receipt: Some(receipt) }
+                Answer { id, verdict, permit, containment, receipt: Some(receipt) }
             }
         }
     }
@@ -257,7 +245,7 @@ impl Gate {
         };
         let mut record = Record::new(Kind::CredentialRefused, id.to_owned(), at);
         record.tool = request.map(|request| request.tool);
-        let draft = Draft { record, lane: Lane::Unrecognised, call: None, observing: false };
+        let draft = Draft { record, lane: Lane::Unrecognised, call: None, containment: None, observing: false };
         self.settle(draft, deny(Code::UnknownAgent, why)).await
     }
 
@@ -282,6 +270,7 @@ impl Gate {
                 record: Record::new(Kind::CredentialRefused, id.clone(), at),
                 lane: Lane::Unrecognised,
                 call: None,
+                containment: None,
                 observing: false,
             },
         };
@@ -333,6 +322,7 @@ struct Draft {
     record: Record,
     lane: Lane,
     call: Option<Call>,
+    containment: Option<Containment>,
     /// What is denied is released all the same.
     observing: bool,
 }
@@ -343,7 +333,15 @@ impl Draft {
         record.agent = Some(agent.clone());
         record.state = Some(posture.as_str());
         let observing = posture == Posture::Observing;
-        Self { record, lane: Lane::Agent(agent.clone()), call: None, observing }
+        Self { record, lane: Lane::Agent(agent.clone()), call: None, containment: None, observing }
+    }
+
+    /// Says in the record what the call is held to if it is released.
+    fn hold_to(&mut self, containment: Option<Containment>) {
+        if let Some(containment) = &containment {
+            self.record.details.push(("sandbox", containment.to_json()));
+        }
+        self.containment = containment;
     }
 
     /// Names the call in the record and seals what it holds.

@@ -7,6 +7,7 @@
 
 mod call;
 mod command;
+mod contained;
 mod fact;
 pub mod gate;
 mod guarded;
@@ -20,7 +21,8 @@ mod verdict;
 
 pub use call::{Call, CallFault, Caller, NotOffered, Offered, Posture, Request};
 pub use command::{CommandForm, CommandLine, Shell};
-pub use fact::{Fact, FactSpec, FactType, Facts};
+pub use contained::{ChangeGroup, Changes, Containment, ProfileAsked, RunReport};
+pub use fact::{Fact, FactSpec, FactType, Facts, Subject};
 pub use gate::{Answer, Completion, Gate, Outcome, Receipt};
 pub use judge::{Evaluation, Near, Satisfied, judge};
 pub use name::{AgentId, DoorName, HostCall, NameError, ServerName, SessionId, ToolName};

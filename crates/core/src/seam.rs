@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use callgate_text::{Digest, Json};
 
-use crate::{AgentId, Call, CommandLine, Entry, Evaluation, Fact, Facts, Reason, Receipt, ServerName, Timestamp};
+use crate::{
+    AgentId, Call, Changes, CommandLine, Containment, Entry, Evaluation, Fact, Facts, ProfileAsked, Reason, Receipt,
+    ServerName, Timestamp,
+};
 
 /// A future on the heap, so that a seam can be an object.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -83,6 +86,11 @@ pub trait Snapshot: Send + Sync {
         Vec::new()
     }
 
+    /// The profile under which the call's tool runs; none, if it does not run contained.
+    fn profile(&self, _call: &Call) -> Option<ProfileAsked> {
+        None
+    }
+
     /// What [`Snapshot::evaluate`] did, step by step, for `explain`.
     fn trace(&self, call: &Call, facts: &Facts) -> Json;
 
@@ -152,6 +160,22 @@ pub trait FactSource: Send + Sync {
     /// # Errors
     /// Why the call is denied.
     fn take_apart(&self, _commands: &[CommandLine], _facts: &mut Facts) -> Result<(), Reason> {
+        Ok(())
+    }
+
+    /// What a run under this profile is held to; `None` from a layer that runs nothing.
+    ///
+    /// # Errors
+    /// Why there is no such profile; the call is then denied.
+    fn contain(&self, _asked: &ProfileAsked) -> Option<Result<Containment, Reason>> {
+        None
+    }
+
+    /// What a contained run wants to bring back: one act for each group of changes.
+    ///
+    /// # Errors
+    /// Why the call is denied.
+    fn weigh(&self, _changes: &Changes, _facts: &mut Facts) -> Result<(), Reason> {
         Ok(())
     }
 }

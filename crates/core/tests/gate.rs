@@ -41,7 +41,7 @@ fn denied(house: &House, answer: &Answer, code: Code, recorded: bool) {
 }
 
 fn completion(id: &str, permit: &str) -> Completion {
-    Completion { id: id.to_owned(), permit: permit.to_owned(), outcome: Outcome::Ok, result: None }
+    Completion { id: id.to_owned(), permit: permit.to_owned(), outcome: Outcome::Ok, result: None, run: None }
 }
 
 async fn spend(house: &House, agent: &str, id: &str, permit: &str) -> Result<u64, Code> {

@@ -46,6 +46,7 @@ pub(crate) fn completion_from_json(body: Json) -> Result<Completion, Malformed> 
             (digest, None) => digest,
             (None, Some(result)) => Some(Digest::of(&result.canonical())),
         },
+        run: None,
     };
     body.end()?;
     Ok(completion)

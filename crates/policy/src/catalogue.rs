@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
 
-use callgate_core::{ServerName, ToolName};
+use callgate_core::{ServerName, Subject, ToolName};
 use callgate_text::{Digest, Json};
 use cedar_policy::{Entity, EntityUid, Schema};
 
@@ -13,6 +13,7 @@ use crate::config::{self, Config};
 use crate::entities::{Declarations, Sort, uid};
 use crate::facts::FactPlan;
 use crate::finding::{Finding, LoadError, Rule};
+use crate::operations::{self, Operation};
 use crate::pins::{self, Pin};
 use crate::protocol::METHODS;
 use crate::schema::{Overlay, ToolType};
@@ -33,6 +34,10 @@ pub(crate) struct Action {
     pub(crate) groups: BTreeSet<String>,
     /// The digest of the pinned definition; `None` for the protocol's methods.
     pub(crate) pinned: Option<Digest>,
+    /// The gate's own operation, if it is one.
+    pub(crate) operation: Option<Operation>,
+    /// The sandbox's profile under which it runs, if it runs contained.
+    pub(crate) profile: Option<Arc<str>>,
     /// The protocol method, if it is one.
     pub(crate) method: Option<&'static str>,
     /// Why the tool is dangerous, if it is.
@@ -91,6 +96,13 @@ impl Catalogue {
                 }
             }
         }
+        for operation in Operation::ALL {
+            let overlay = operation.name().ok().and_then(|name| config.tool.get(&name)).cloned().unwrap_or_default();
+            match Action::of_operation(operation, overlay, facts) {
+                Ok(action) => actions.push(action),
+                Err(message) => findings.push(Finding::new(Rule::BadTool, "", message)),
+            }
+        }
         if !findings.is_empty() {
             return Err(findings.into());
         }
@@ -101,7 +113,8 @@ impl Catalogue {
         let mut by_name = BTreeMap::new();
         for (index, action) in actions.iter().enumerate() {
             if by_name.insert(action.name.clone(), index).is_some() {
-                let message = format!("{} is both a tool and a method of the protocol", action.name);
+                let message =
+                    format!("{} is both a tool and a method of the protocol or an operation of the gate", action.name);
                 return Err(Finding::new(Rule::BadPin, "", message).into());
             }
             for group in &action.groups {
@@ -112,6 +125,11 @@ impl Catalogue {
         let pins = pins.into_iter().map(|pin| (pin.server.clone(), pin)).collect();
         let schema = schema(&prelude, &actions)?;
         Ok(Self { actions, by_name, members, prelude, schema, pins })
+    }
+
+    /// Whether there is such a server: a pinned one, or the gate itself.
+    pub(crate) fn has_server(&self, name: &str) -> bool {
+        name == operations::SERVER || self.pins.keys().any(|server| server.as_str() == name)
     }
 
     pub(crate) fn actions(&self) -> &[Action] {
@@ -193,6 +211,8 @@ impl Action {
             uid,
             groups,
             pinned: Some(pins::digest(definition)),
+            operation: None,
+            profile: overlay.profile.as_deref().map(Arc::from),
             method: None,
             danger: danger.or(hinted.then_some("its definition says `destructiveHint`")),
             kind,
@@ -201,6 +221,25 @@ impl Action {
         };
         action.declare(facts)?;
         Ok(action)
+    }
+
+    /// One of the gate's own operations, in the groups that the operator gives it.
+    fn of_operation(operation: Operation, overlay: Overlay, facts: &FactPlan) -> Result<Self, String> {
+        let name = operation.name().map_err(|error| error.to_string())?;
+        let overlay = Overlay { groups: overlay.groups, ..operation.overlay() };
+        let mut action = Self::of_tool(&name, &operation.definition(), &overlay, facts)?;
+        (action.pinned, action.operation) = (None, Some(operation));
+        action.declare(facts)?;
+        Ok(action)
+    }
+
+    /// What its calls are about.
+    pub(crate) fn subject(&self) -> Subject {
+        match self.operation {
+            Some(Operation::Commit) => Subject::Changes,
+            _ if self.kind.takes_commands() => Subject::Commands,
+            _ => Subject::Arguments,
+        }
     }
 
     fn join(&mut self, group: &str, facts: &FactPlan) -> Result<(), String> {
@@ -216,7 +255,7 @@ impl Action {
             "action \"{}\" in [{}] appliesTo {{ principal: [Agent], resource: [Server], context: {{ {}\"input\": {}, \"common\": {} }} }};\n",
             self.name,
             groups.join(", "),
-            facts.context_members(self.kind.takes_commands()),
+            facts.context_members(self.subject()),
             self.kind.input_type(),
             self.kind.common_type(),
         );
@@ -243,7 +282,8 @@ fn check_names(config: &Config, text: &Arc<str>, pins: &[Pin], findings: &mut Ve
         fault("", format!("server {} has the name of a group", pin.server));
     }
     for name in config.tool.keys() {
-        if !pins.iter().any(|pin| pin.tools.contains_key(name)) {
+        let operation = Operation::named(name);
+        if operation.is_none() && !pins.iter().any(|pin| pin.tools.contains_key(name)) {
             fault(name.as_str(), format!("the overlay is for {name}, which is not pinned"));
         }
     }
@@ -253,13 +293,18 @@ fn check_names(config: &Config, text: &Arc<str>, pins: &[Pin], findings: &mut Ve
         }
     }
     for (name, overlay) in &config.tool {
+        if overlay.profile.is_some() && (name.server() != operations::SERVER || Operation::named(name).is_some()) {
+            let message =
+                format!("{name} has a profile, but the gate does not run it: only its own tools run contained");
+            fault(name.as_str(), message);
+        }
         for group in &overlay.groups {
             let plain = !group.is_empty()
                 && group.len() <= 64
                 && group.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
             if !plain {
                 fault(name.as_str(), format!("{name} is in a group whose name is not of A-Z a-z 0-9 _ -"));
-            } else if pins.iter().any(|pin| pin.server.as_str() == group) {
+            } else if group == operations::SERVER || pins.iter().any(|pin| pin.server.as_str() == group) {
                 fault(name.as_str(), format!("the group `{group}` of {name} is the name of a server"));
             }
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
 
-use callgate_core::{Code, Fact, FactSpec, FactType, Facts, Reason};
+use callgate_core::{Code, Fact, FactSpec, FactType, Facts, Reason, Subject};
 use cedar_policy::{Entity, EntityUid, RestrictedExpression};
 
 use crate::entities::Sort;
@@ -82,20 +82,23 @@ impl FactPlan {
         text
     }
 
-    /// The declared facts of an action that takes a command, or of any other.
-    pub(crate) fn specs_of(&self, commands: bool) -> impl Iterator<Item = &FactSpec> {
-        self.specs.iter().filter(move |spec| commands || !spec.is_of_command())
+    /// The declared facts of a call about `subject`.
+    pub(crate) fn specs_of(&self, subject: Subject) -> impl Iterator<Item = &FactSpec> {
+        self.specs.iter().filter(move |spec| spec.is_of(subject))
     }
 
-    /// The sections of an action that takes a command, or of any other.
-    fn sections_of(&self, commands: bool) -> impl Iterator<Item = (&&'static str, &BTreeMap<&'static str, FactSpec>)> {
-        self.sections.iter().filter(move |(section, _)| commands || !FactSpec::OF_COMMANDS.contains(section))
+    /// The sections of a call about `subject`.
+    fn sections_of(
+        &self,
+        subject: Subject,
+    ) -> impl Iterator<Item = (&&'static str, &BTreeMap<&'static str, FactSpec>)> {
+        self.sections.iter().filter(move |(section, _)| subject.has(section))
     }
 
     /// The members of an action's context, in Cedar's schema syntax, each with a comma behind it.
-    pub(crate) fn context_members(&self, commands: bool) -> String {
+    pub(crate) fn context_members(&self, subject: Subject) -> String {
         let mut text = String::new();
-        for (section, fields) in self.sections_of(commands) {
+        for (section, fields) in self.sections_of(subject) {
             let _ = write!(text, "\"{section}\": {{");
             for (field, spec) in fields {
                 let kind = match spec.kind {
@@ -124,20 +127,20 @@ impl FactPlan {
     pub(crate) fn context(
         &self,
         facts: &Facts,
-        commands: bool,
+        subject: Subject,
         ancestors: &Ancestors,
         entities: &mut BTreeMap<EntityUid, Entity>,
     ) -> Result<Vec<(String, RestrictedExpression)>, Reason> {
         let internal = |what: &str| Reason::new(Code::Internal, what);
         let mut sections = Vec::new();
-        for (section, fields) in self.sections_of(commands) {
+        for (section, fields) in self.sections_of(subject) {
             let mut members = Vec::new();
             for (field, spec) in fields {
                 let fact = facts.get(spec.path).ok_or_else(|| internal("a declared fact is missing"))?;
                 if let (Fact::Names(names), Some((value_type, root))) = (fact, placed(spec.kind)) {
                     let placed = places(names, value_type, root, ancestors, field, entities);
                     let (all, within) = placed.map_err(|Fault(fault)| {
-                        Reason::new(Code::InvalidArguments, format!("what the command {field} {fault}"))
+                        Reason::new(Code::InvalidArguments, format!("what the {section} {field} {fault}"))
                     })?;
                     members.push(((*field).to_owned(), all));
                     members.push((format!("{field}{WITHIN}"), within));

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use callgate_core::seam::{Offer, Snapshot, Standing};
 use callgate_core::{
-    AgentId, Call, Code, CommandForm, CommandLine, DoorName, Evaluation, Facts, Offered, Reason, Satisfied, ServerName,
-    SessionId, ToolName,
+    AgentId, Call, Code, CommandForm, CommandLine, DoorName, Evaluation, Facts, Offered, ProfileAsked, Reason,
+    Satisfied, ServerName, SessionId, Subject, ToolName,
 };
 use callgate_text::{Digest, Json};
 use cedar_policy::{Authorizer, Context, Effect, Entities, EntityUid, Request};
@@ -17,6 +17,7 @@ use crate::entities::{Declarations, Sort};
 use crate::explain;
 use crate::facts::FactPlan;
 use crate::index::Index;
+use crate::operations::{self, Operation};
 use crate::policies::Policy;
 use crate::population::{Agent, Population};
 use crate::slice::{Found, Slice};
@@ -28,6 +29,8 @@ use crate::value::Ancestors;
 pub struct GateSnapshot {
     pub(crate) digest: Digest,
     pub(crate) config: Config,
+    /// The text of `callgate.toml`, in which the sandbox finds its profiles.
+    pub(crate) settings: Arc<str>,
     pub(crate) declarations: Declarations,
     pub(crate) facts: FactPlan,
     pub(crate) catalogue: Catalogue,
@@ -135,15 +138,19 @@ impl GateSnapshot {
         {
             return refuse(code, format!("{what} {}", call.tool()));
         }
-        let commands = action.kind.takes_commands();
-        if let Some(missing) = facts.missing(self.facts.specs_of(commands)) {
+        let subject = action.subject();
+        if let Some(missing) = facts.missing(self.facts.specs_of(subject)) {
+            if subject == Subject::Changes {
+                let message = format!("{} is what the gate itself asks when a contained run has ended", call.tool());
+                return refuse(Code::InvalidArguments, message);
+            }
             let message = format!("the declared fact {} was not established", missing.path);
             return refuse(Code::Internal, message);
         }
         let lifted = action.kind.lift(call.arguments(), &self.ancestors)?;
         let internal = |what: &str| vec![Reason::new(Code::Internal, what)];
         let mut entities = BTreeMap::new();
-        let placed = self.facts.context(facts, commands, &self.ancestors, &mut entities);
+        let placed = self.facts.context(facts, subject, &self.ancestors, &mut entities);
         let mut pairs = placed.map_err(|reason| vec![reason])?;
         entities.extend(lifted.entities.into_iter().map(|entity| (entity.uid(), entity)));
         pairs.push(("input".to_owned(), lifted.input));
@@ -236,7 +243,7 @@ impl GateSnapshot {
         let kind = uid.type_name().to_string();
         match kind.as_str() {
             "Action" => self.catalogue.declares(uid.id().unescaped()),
-            "Server" => self.catalogue.pins.keys().any(|server| server.as_str() == uid.id().unescaped()),
+            "Server" => self.catalogue.has_server(uid.id().unescaped()),
             _ if Sort::ALL.iter().any(|sort| sort.type_name() == kind) => self.population.knows(uid),
             _ => true,
         }
@@ -258,14 +265,26 @@ impl Snapshot for GateSnapshot {
     fn commands(&self, call: &Call) -> Vec<CommandLine> {
         let Some((_, action)) = self.catalogue.find(call.tool()) else { return Vec::new() };
         let forms = action.kind.commands(call.arguments());
+        // What is run contained starts in its workspace.
+        let own = (action.operation == Some(Operation::Run)).then(|| operations::workspace(call.arguments())).flatten();
         let line = |(form, cwd): (CommandForm, Option<&str>)| CommandLine {
             form,
-            cwd: cwd.map(Arc::from),
+            cwd: own.or(cwd).map(Arc::from),
             home: self.config.shell.home.as_deref().map(Arc::from),
             shell: self.config.shell.of,
             programs: self.programs.clone(),
         };
         forms.into_iter().map(line).collect()
+    }
+
+    fn profile(&self, call: &Call) -> Option<ProfileAsked> {
+        let (_, action) = self.catalogue.find(call.tool())?;
+        let name = match action.operation {
+            Some(Operation::Run) => Arc::from(operations::profile(call.arguments())?),
+            Some(Operation::Commit) => return None,
+            None => Arc::clone(action.profile.as_ref()?),
+        };
+        Some(ProfileAsked { name, settings: Arc::clone(&self.settings) })
     }
 
     fn trace(&self, call: &Call, facts: &Facts) -> Json {

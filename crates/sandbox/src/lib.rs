@@ -12,6 +12,7 @@
 
 mod built_in;
 mod ending;
+mod facts;
 mod host;
 pub mod launcher;
 mod message;
@@ -26,6 +27,7 @@ mod wire;
 mod workspace;
 
 pub use ending::{Ending, Exit, Fault, Limited, Usage};
+pub use facts::{FACTS, SandboxFacts};
 pub use host::{Groups, Host, Missing, Part};
 #[doc(hidden)]
 pub use message::check_message;

@@ -12,9 +12,19 @@ pub(crate) struct RunAt {
     /// this machine can enforce.
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
-    /// A gate directory, whose callgate.toml may hold profiles of its own below [sandbox.profile.NAME].
+    /// The directory of a running gate. It then decides whether this may run, and whether what changed may be
+    /// committed, and records both; its callgate.toml may hold profiles below [sandbox.profile.NAME].
     #[arg(long, value_name = "DIR", env = "CALLGATE_GATE")]
     pub(crate) gate: Option<PathBuf>,
+    /// The state directory of that gate, if it is not the usual one.
+    #[arg(long, value_name = "DIR", env = "CALLGATE_STATE")]
+    pub(crate) state: Option<PathBuf>,
+    /// The socket of that gate, if it is not the one in its state directory.
+    #[arg(long, value_name = "PATH", env = "CALLGATE_SOCKET")]
+    pub(crate) socket: Option<PathBuf>,
+    /// A file made by `callgate agent token`. Without it, the user's uid must be mapped to an agent.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) credential: Option<PathBuf>,
     /// The folder to work in; the current one unless told. Changes are made to a copy.
     #[arg(long, value_name = "DIR")]
     pub(crate) workspace: Option<PathBuf>,
@@ -24,9 +34,9 @@ pub(crate) struct RunAt {
     /// Commit nothing.
     #[arg(long)]
     pub(crate) discard: bool,
-    /// Commit changes of this class without asking: repository_hook, repository_config, pipeline, agent_config,
+    /// Without a gate, commit changes of this class without asking: repository_hook, repository_config, pipeline, agent_config,
     /// instructions, shell_start, tool_config, outward_link, set_id, strange_name. Without it they stop the commit.
-    #[arg(long, value_name = "CLASS", value_parser = class)]
+    #[arg(long, value_name = "CLASS", value_parser = class, conflicts_with = "gate")]
     pub(crate) permit: Vec<Class>,
     /// Write what the run really got, how it ended and what it changed to this file, as JSON.
     #[arg(long, value_name = "FILE")]

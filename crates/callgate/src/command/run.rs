@@ -1,28 +1,29 @@
 //! `callgate run`: anything contained, and what it changed brought back as a whole or not at all.
 
+mod governed;
+mod report;
 mod review;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use callgate_sandbox::{
-    Class, Exit, Finished, Host, Profile, Profiles, Request, Sink, Streams, WriteSet, compile, shown,
+    Class, Exit, Finished, Host, Profile, Profiles, Request, Running, Sink, Streams, WriteSet, compile, shown,
 };
-use callgate_text::Json;
 
 use super::sandbox::{launcher, profiles, unknown};
 use crate::cli::RunAt;
 use crate::exit;
 use crate::output::complain;
+use governed::Governed;
 
 /// What a run that was ended by its limits exits with; as `timeout` does.
 const TIMED_OUT: u8 = 124;
 const LIMITED: u8 = 125;
 
-pub(crate) fn run(at: &RunAt) -> Result<ExitCode> {
+pub(crate) async fn run(at: &RunAt) -> Result<ExitCode> {
     let workspace = match &at.workspace {
         Some(folder) => folder.clone(),
         None => std::env::current_dir().context("the current directory")?,
@@ -35,7 +36,7 @@ pub(crate) fn run(at: &RunAt) -> Result<ExitCode> {
     let profile = profile(at.profile.as_deref(), &profiles, &host)?;
     let request = Request {
         command: at.command.clone(),
-        workspace: Some(workspace),
+        workspace: Some(workspace.clone()),
         directory: None,
         environment: std::env::vars_os().collect::<BTreeMap<_, _>>(),
     };
@@ -43,20 +44,43 @@ pub(crate) fn run(at: &RunAt) -> Result<ExitCode> {
         Ok(plan) => plan,
         Err(refusal) => bail!("{refusal}"),
     };
+    // Only what can be contained is asked for; and what is not allowed never starts.
+    let governed = match Governed::ask(at, profile, &workspace).await? {
+        Ok(governed) => governed,
+        Err(denied) => {
+            complain(&format!("callgate: {denied}"));
+            return Ok(exit::DENIED.into());
+        }
+    };
     let stdin = std::io::stdin().as_fd().try_clone_to_owned().ok();
     let streams = Streams { stdin, stdout: Sink::Inherit, stderr: Sink::Inherit };
-    let mut finished = launcher.launch(&plan, streams)?.wait()?;
-    let written = std::mem::take(&mut finished.written);
-    let sets: Vec<WriteSet> = written.into_iter().map(WriteSet::of).collect::<Result<_, _>>()?;
+    let running = launcher.launch(&plan, streams)?;
+    let ended = async {
+        let mut finished = waited(running).await?;
+        let written = std::mem::take(&mut finished.written);
+        let sets: Vec<WriteSet> = written.into_iter().map(WriteSet::of).collect::<Result<_, _>>()?;
+        anyhow::Ok((finished, sets))
+    };
+    let (finished, sets) = match ended.await {
+        Ok(ended) => ended,
+        Err(error) => {
+            governed.lost().await;
+            return Err(error);
+        }
+    };
     if let Some(path) = &at.report {
-        report(path, &finished, &sets)?;
+        report::write(path, &finished, &sets)?;
     }
-    let code = code(&finished.ending.exit);
-    if !matches!(finished.ending.exit, Exit::Code(_)) {
-        complain(&format!("callgate: {}", finished.ending.exit));
+    let exit = &finished.ending.exit;
+    if !matches!(exit, Exit::Code(_)) {
+        complain(&format!("callgate: {exit}"));
     }
-    let settled = settle(at, sets, matches!(finished.ending.exit, Exit::Code(_)))?;
-    Ok(if settled { code } else { exit::DENIED.into() })
+    let settled = settle(at, &governed, report::for_log(&finished, &sets), sets, matches!(exit, Exit::Code(_))).await;
+    Ok(if settled? { code(exit) } else { exit::DENIED.into() })
+}
+
+async fn waited(running: Running) -> Result<Finished> {
+    Ok(tokio::task::spawn_blocking(|| running.wait()).await.context("the wait for the run failed")??)
 }
 
 /// The profile that was asked for, or the floor of this machine, with what it gives up.
@@ -76,43 +100,61 @@ fn profile<'a>(name: Option<&str>, profiles: &'a Profiles, host: &Host) -> Resul
     profiles.get(&name).with_context(|| unknown(&name, profiles))
 }
 
-/// Commits or discards; `false` if there was something to commit and it was not.
-fn settle(at: &RunAt, sets: Vec<WriteSet>, ended_by_itself: bool) -> Result<bool> {
+/// Reports how the run went, then commits or discards; `false` if there was something to commit and it was not.
+async fn settle(
+    at: &RunAt,
+    governed: &Governed,
+    report: callgate_core::RunReport,
+    sets: Vec<WriteSet>,
+    ended_by_itself: bool,
+) -> Result<bool> {
+    governed.ended(report, ended_by_itself).await?;
     let mut settled = true;
     for set in sets {
         if set.changes().is_empty() || at.discard {
             continue;
         }
-        let permitted: BTreeSet<Class> = at.permit.iter().copied().collect();
         if at.review {
             review::show(&set)?;
-            if review::asked(&set)? {
-                // A person has seen all of it.
-                committed(set, &Class::ALL.into_iter().collect())?;
-            } else {
+            if !review::asked(&set)? {
                 complain("callgate: nothing was committed");
                 settled = false;
+                continue;
             }
-            continue;
-        }
-        if !ended_by_itself {
+        } else if !ended_by_itself {
             complain("callgate: the run was cut short, so nothing was committed");
             settled = false;
             continue;
         }
-        let stopped: Vec<_> = set.changes().iter().filter(|change| !change.classes.is_subset(&permitted)).collect();
-        for change in &stopped {
-            let classes: Vec<&str> = change.classes.iter().map(|class| class.as_str()).collect();
-            complain(&format!("callgate: {} {} ({})", change.op.as_str(), shown(&change.path), classes.join(", ")));
-        }
-        if stopped.is_empty() {
-            committed(set, &permitted)?;
-        } else {
-            complain("callgate: nothing was committed: the changes above need a permit (--review, or --permit CLASS)");
-            settled = false;
-        }
+        settled &= match governed {
+            Governed::By(gate) => gate.commit(set).await?,
+            // A person has seen all of it.
+            Governed::Alone if at.review => committed(set, &Class::ALL.into_iter().collect()).map(|()| true)?,
+            Governed::Alone => permitted(at, set)?,
+        };
     }
     Ok(settled)
+}
+
+/// Without a gate, what needs a permit of its own has it from the command line or stops the commit.
+fn permitted(at: &RunAt, set: WriteSet) -> Result<bool> {
+    let permitted: BTreeSet<Class> = at.permit.iter().copied().collect();
+    if !stopped(&set, &permitted) {
+        return committed(set, &permitted).map(|()| true);
+    }
+    complain("callgate: nothing was committed: the changes above need a permit (--review, or --permit CLASS)");
+    Ok(false)
+}
+
+/// Shows the changes that need a permit beside those that are given; `false` if there are none.
+fn stopped(set: &WriteSet, permitted: &BTreeSet<Class>) -> bool {
+    let mut any = false;
+    for change in set.changes().iter().filter(|change| !change.classes.is_subset(permitted)) {
+        let classes: Vec<&str> = change.classes.iter().map(|class| class.as_str()).collect();
+        complain(&format!("callgate: {} {} ({})", change.op.as_str(), shown(&change.path), classes.join(", ")));
+        any = true;
+    }
+    any
 }
 
 fn committed(set: WriteSet, permitted: &BTreeSet<Class>) -> Result<()> {
@@ -130,30 +172,4 @@ fn code(exit: &Exit) -> ExitCode {
         Exit::OutOfMemory | Exit::Limit(_) | Exit::OutputCap | Exit::Cancelled => ExitCode::from(LIMITED),
         Exit::Refused(_) => exit::INTERNAL.into(),
     }
-}
-
-fn report(path: &PathBuf, finished: &Finished, sets: &[WriteSet]) -> Result<()> {
-    let usage = &finished.ending.usage;
-    let number = |number: u64| Json::String(number.to_string());
-    let written = sets.iter().map(|set| {
-        Json::object([
-            ("folder", Json::String(shown(set.folder()))),
-            ("digest", Json::from(set.digest())),
-            ("write_set", set.to_json()),
-        ])
-    });
-    let json = Json::object([
-        ("exit", Json::String(finished.ending.exit.word().to_owned())),
-        ("detail", Json::String(finished.ending.exit.to_string())),
-        ("got", finished.got.as_ref().map_or(Json::Null, callgate_sandbox::ReadBack::to_json)),
-        ("wall_millis", number(usage.wall_millis)),
-        ("cpu_micros", number(usage.cpu_micros)),
-        ("peak_kib", number(usage.peak_kib)),
-        ("stdout", number(usage.stdout)),
-        ("stderr", number(usage.stderr)),
-        ("written", Json::Array(written.collect())),
-    ]);
-    let mut bytes = json.canonical();
-    bytes.push(b'\n');
-    std::fs::write(Path::new(path), bytes).with_context(|| path.display().to_string())
 }

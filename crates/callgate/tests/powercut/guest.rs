@@ -240,7 +240,8 @@ async fn call(agent: &'static str, caller: usize, port: Port) {
         port.tell(&Report::Released(ruling.id.clone()));
         if number.is_multiple_of(2) {
             let (id, permit) = (ruling.id.clone(), permit.to_owned());
-            let completion = Completion { id, permit, outcome: Outcome::Ok, result: Some(Digest::of(b"result")) };
+            let completion =
+                Completion { id, permit, outcome: Outcome::Ok, result: Some(Digest::of(b"result")), run: None };
             if client.complete(completion).await.is_ok() {
                 port.tell(&Report::Completed(ruling.id));
             }

@@ -2,7 +2,7 @@
 
 use callgate_text::Json;
 
-use crate::{Code, Decision, Disclose, Reason, Verdict};
+use crate::{Code, Containment, Decision, Disclose, Reason, Verdict};
 
 use super::Permit;
 
@@ -33,6 +33,8 @@ pub struct Answer {
     pub verdict: Verdict,
     /// The permit, exactly for an allowed call.
     pub permit: Option<Permit>,
+    /// What the call is held to if it is released.
+    pub containment: Option<Containment>,
     /// Where the decision is recorded; absent only for denials that could not be.
     pub receipt: Option<Receipt>,
 }
@@ -43,7 +45,7 @@ const MOST_FOR_MODEL: usize = 400;
 impl Answer {
     /// A denial that no record could be made of.
     pub(super) fn unrecorded(id: String, reason: Reason) -> Self {
-        Self { id, verdict: Verdict::denial(reason), permit: None, receipt: None }
+        Self { id, verdict: Verdict::denial(reason), permit: None, containment: None, receipt: None }
     }
 
     /// The decision.
@@ -52,12 +54,15 @@ impl Answer {
     }
 
     /// The answer of `callgate decide` and of the HTTP API:
-    /// `{decision, id, call, policy, facts, permit, reasons, hint, approvals?, receipt}`.
+    /// `{decision, id, call, policy, facts, permit, reasons, hint, approvals?, sandbox?, receipt}`.
     pub fn to_json(&self) -> Json {
         let mut json = self.verdict.to_json();
         if let Json::Object(object) = &mut json {
             object.set("id", self.id.as_str());
             object.set("permit", self.permit.as_ref().map(|permit| permit.token().to_owned()));
+            if let Some(containment) = &self.containment {
+                object.set("sandbox", containment.to_json());
+            }
             object.set("receipt", self.receipt.as_ref().map(Receipt::to_json));
         }
         json

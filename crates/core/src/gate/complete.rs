@@ -3,7 +3,7 @@
 use callgate_text::{Digest, Json};
 
 use crate::guarded::{Cut, guarded};
-use crate::{Caller, Code, Entry, Kind, Lane, Reason, Record};
+use crate::{Caller, Code, Entry, Kind, Lane, Reason, Record, RunReport};
 
 use super::{Gate, Receipt, internal, not_recorded};
 
@@ -48,6 +48,8 @@ pub struct Completion {
     pub outcome: Outcome,
     /// The digest of the result's bytes, if there was one.
     pub result: Option<Digest>,
+    /// How it went, if it ran contained.
+    pub run: Option<RunReport>,
 }
 
 impl Gate {
@@ -68,6 +70,9 @@ impl Gate {
         let Caller::Agent { id: agent, posture } = caller else {
             return Err(Reason::new(Code::UnknownAgent, "only the agent that decided can complete"));
         };
+        if completion.run.as_ref().is_some_and(|run| !run.is_fit()) {
+            return Err(Reason::new(Code::InvalidArguments, "the report of the run is not one that the log takes"));
+        }
         let spent = self.outstanding.spend(&completion.id, agent, &completion.permit);
         let Some(released) = spent else {
             return Err(Reason::new(Code::PermitSpent, "this permit is not outstanding for this agent"));
@@ -80,6 +85,10 @@ impl Gate {
         record.prev = Some(released.index);
         record.details = vec![("status", Json::from(completion.outcome.as_str()))];
         record.seal("call", released.call);
+        if let Some(run) = completion.run {
+            record.details.push(("exit", Json::from(run.exit)));
+            record.seal("run", run.report);
+        }
         if let Some(result) = completion.result {
             record.seal("result", result);
         }

@@ -6,6 +6,7 @@ use crate::guarded::{Cut, guarded};
 use crate::seam::{Offer, Standing};
 use crate::{Call, Caller, Code, Entry, Kind, Lane, Reason, Record, Request, ServerName, Verdict, judge};
 
+use super::establish::Established;
 use super::{Gate, STALE, internal};
 
 /// What `decide` would say now, and how it would come to it.
@@ -29,7 +30,7 @@ impl Gate {
             };
             let snapshot = self.seams.policies.current().map_err(|_| stale())?;
             let call = Call::new(id.clone(), request);
-            let facts = self.establish(&call, self.seams.clock.now(), &*snapshot)?;
+            let Established { facts, .. } = self.establish(&call, None, self.seams.clock.now(), &*snapshot)?;
             let verdict = judge(&call, &facts, &*snapshot);
             Ok(Preview { verdict, trace: snapshot.trace(&call, &facts) })
         };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Answer, CallFault, Caller, Code, Decision, Request};
+use crate::{Answer, CallFault, Caller, Changes, Code, Decision, Request};
 
 use super::Gate;
 
@@ -44,8 +44,30 @@ impl Gate {
 
     /// [`Gate::decide`] through a door of a kind that is known: the same decision, counted as that door's.
     pub async fn decide_at(&self, door: &'static str, caller: &Caller, request: Result<Request, CallFault>) -> Answer {
+        self.decide_watched(door, caller, request, None).await
+    }
+
+    /// [`Gate::decide_at`] for a call that brings back what a contained run wrote. The changes are the door's own
+    /// word, as the call is.
+    pub async fn decide_changes(
+        &self,
+        door: &'static str,
+        caller: &Caller,
+        request: Request,
+        changes: &Changes,
+    ) -> Answer {
+        self.decide_watched(door, caller, Ok(request), Some(changes)).await
+    }
+
+    async fn decide_watched(
+        &self,
+        door: &'static str,
+        caller: &Caller,
+        request: Result<Request, CallFault>,
+        changes: Option<&Changes>,
+    ) -> Answer {
         let began = self.watched(|watch| watch.monotonic());
-        let answer = self.decide_unwatched(caller, request).await;
+        let answer = self.decide_unwatched(caller, request, changes).await;
         self.watched(|watch| {
             watch.decided(&Decided {
                 door,

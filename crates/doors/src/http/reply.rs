@@ -60,7 +60,7 @@ impl Reply {
     /// A refusal that no decision stands behind, in the form of a denial.
     pub(super) fn refused(status: StatusCode, reason: Reason) -> Self {
         let verdict = Verdict::denial(reason);
-        Self::decided(status, &Answer { id: String::new(), verdict, permit: None, receipt: None })
+        Self::decided(status, &Answer { id: String::new(), verdict, permit: None, containment: None, receipt: None })
     }
 
     /// What went wrong in the gate, or with what was asked of it.

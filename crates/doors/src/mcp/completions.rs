@@ -33,7 +33,7 @@ impl Completions {
     pub(super) async fn report(&self, released: Released, outcome: Outcome, result: Option<Digest>) {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(queue) = queue else { return };
-        let completion = Completion { id: released.decision, permit: released.permit, outcome, result };
+        let completion = Completion { id: released.decision, permit: released.permit, outcome, result, run: None };
         let _ = queue.send(completion).await;
     }
 

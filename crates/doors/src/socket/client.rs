@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use callgate_core::gate::{Observed, Passing, Reported};
 use callgate_core::seam::{Later, Offer, Standing};
-use callgate_core::{CallFault, Code, Completion, Reason, Receipt, Request, ServerName};
+use callgate_core::{CallFault, Changes, Code, Completion, Reason, Receipt, Request, ServerName};
 use callgate_text::Json;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -124,6 +124,14 @@ impl Client {
     /// See [`ClientError`]. Without an answer, the call is denied.
     pub async fn decide_in_full(&self, request: &Result<Request, CallFault>) -> Result<Json, ClientError> {
         self.ask("decide", wire::request_to_json(request)).await
+    }
+
+    /// Decides whether what a contained run wrote may be brought back: the answer as [`Client::decide_in_full`].
+    ///
+    /// # Errors
+    /// See [`ClientError`]. Without an answer, nothing may be brought back.
+    pub async fn decide_changes(&self, request: &Request, changes: &Changes) -> Result<Json, ClientError> {
+        self.ask("decide_changes", wire::changed_to_json(request, changes)).await
     }
 
     /// Reports what the host ran, as [`callgate_core::Gate::report`] takes it.

@@ -17,6 +17,11 @@ pub(super) async fn operate(request: &Request, op: &str, body: Json) -> Result<J
             let door = request.greeting.kind();
             Ok(wire::answer_to_json(&gate.decide_at(door, &caller, call).await))
         }
+        "decide_changes" => {
+            let (call, changes) = wire::changed_from_json(body).map_err(malformed)?;
+            let door = request.greeting.kind();
+            Ok(wire::answer_to_json(&gate.decide_changes(door, &caller, call, &changes).await))
+        }
         "complete" => {
             let completion = wire::completion_from_json(body).map_err(malformed)?;
             gate.complete(&caller, completion).await.map(|receipt| receipt.to_json())

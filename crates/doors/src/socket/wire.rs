@@ -1,18 +1,20 @@
 //! The bodies of requests and answers, both ways.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use callgate_core::gate::{Observed, Passing, Reported};
 use callgate_core::seam::{Offer, OfferKind, Standing};
-use callgate_core::{CallFault, Code, Completion, Decision, Reason, Receipt, Request, ServerName};
+use callgate_core::{
+    CallFault, ChangeGroup, Changes, Code, Completion, Decision, Reason, Receipt, Request, RunReport, ServerName,
+};
 use callgate_text::{Json, Revealed};
 
 use crate::Ruling;
-use crate::shapes::Fields;
+use crate::shapes::{self, Fields};
 
-pub(super) use crate::shapes::{
-    Malformed, answer_to_json, completion_from_json, observed_to_json, preview_to_json, texts_from_json,
-};
+pub(super) use crate::shapes::{Malformed, answer_to_json, observed_to_json, preview_to_json, texts_from_json};
 
 /// The longest sentence of a fault that another process reports.
 const LONGEST_FAULT: usize = 300;
@@ -76,6 +78,35 @@ pub(super) fn request_from_json(body: Json) -> Result<Result<Request, CallFault>
     Ok(Ok(request))
 }
 
+/// `{call, changes: [{classes, paths}]}`.
+pub(super) fn changed_to_json(request: &Request, changes: &Changes) -> Json {
+    let words = |words: &BTreeSet<Arc<str>>| Json::Array(words.iter().map(|word| Json::from(&**word)).collect());
+    let group =
+        |group: &ChangeGroup| Json::object([("classes", words(&group.classes)), ("paths", words(&group.paths))]);
+    let changes = changes.0.iter().map(group).collect();
+    Json::object([("call", request_to_json(&Ok(request.clone()))), ("changes", Json::Array(changes))])
+}
+
+pub(super) fn changed_from_json(body: Json) -> Result<(Request, Changes), Malformed> {
+    let mut body = Fields::of(body)?;
+    let request = request_from_json(body.take("call").ok_or("`call` is missing")?)?;
+    let request = request.map_err(|_| "`call` is not a call")?;
+    let Some(Json::Array(groups)) = body.take("changes") else { return Err("`changes` is not an array") };
+    body.end()?;
+    let words = |words: Option<Json>| -> Result<BTreeSet<Arc<str>>, Malformed> {
+        let Some(Json::Array(words)) = words else { return Err("a group of changes lacks an array") };
+        let word = |word: &Json| word.as_str().map(Arc::from).ok_or("a group of changes holds no text");
+        words.iter().map(word).collect()
+    };
+    let group = |group| -> Result<ChangeGroup, Malformed> {
+        let mut group = Fields::of(group)?;
+        let read = ChangeGroup { classes: words(group.take("classes"))?, paths: words(group.take("paths"))? };
+        group.end()?;
+        Ok(read)
+    };
+    Ok((request, Changes(groups.into_iter().map(group).collect::<Result<_, _>>()?)))
+}
+
 /// Closed by default: an answer that is not understood in full is not an allow.
 pub(super) fn ruling_from_json(answer: &Json) -> Result<Ruling, Malformed> {
     let text = |key| answer.get(key).and_then(Json::as_str);
@@ -110,7 +141,28 @@ pub(super) fn completion_to_json(completion: &Completion) -> Json {
     if let Some(result) = completion.result {
         body.push(("result_digest", Json::from(result)));
     }
+    if let Some(run) = &completion.run {
+        let run = [("exit", Json::from(run.exit.as_str())), ("report", run.report.clone())];
+        body.push(("run", Json::object(run)));
+    }
     Json::object(body)
+}
+
+/// The body of every door's completion, and of a contained run how it went: `run?: {exit, report}`.
+pub(super) fn completion_from_json(mut body: Json) -> Result<Completion, Malformed> {
+    let run = match &mut body {
+        Json::Object(members) => members.remove("run").map(run_from_json).transpose()?,
+        _ => None,
+    };
+    Ok(Completion { run, ..shapes::completion_from_json(body)? })
+}
+
+fn run_from_json(run: Json) -> Result<RunReport, Malformed> {
+    let mut run = Fields::of(run)?;
+    let exit = run.text("exit")?.ok_or("`exit` is missing")?;
+    let report = run.take("report").ok_or("`report` is missing")?;
+    run.end()?;
+    Ok(RunReport { exit, report })
 }
 
 /// What was run as `ran`, in the form of a call.

@@ -49,6 +49,7 @@ async fn completions_standings_texts_and_previews_cross() {
         permit: ruling.permit().unwrap().to_owned(),
         outcome: Outcome::Ok,
         result: Some(Digest::of(b"result")),
+        run: None,
     };
     // Only the agent that decided can complete, and only once.
     let other = rig.client(Some("agent-2"));

@@ -50,6 +50,21 @@ impl Class {
         Self::StrangeName,
     ];
 
+    /// The words of all of them, in this order.
+    pub const WORDS: &[&str] = &[
+        Self::RepositoryHook.as_str(),
+        Self::RepositoryConfig.as_str(),
+        Self::Pipeline.as_str(),
+        Self::AgentConfig.as_str(),
+        Self::Instructions.as_str(),
+        Self::ShellStart.as_str(),
+        Self::ToolConfig.as_str(),
+        Self::OutwardLink.as_str(),
+        Self::SetId.as_str(),
+        Self::SpecialNode.as_str(),
+        Self::StrangeName.as_str(),
+    ];
+
     /// The word in policies and records.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -351,6 +366,11 @@ fn leads_out(path: &Path, target: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_are_those_of_all() {
+        assert_eq!(Class::ALL.map(Class::as_str), Class::WORDS);
+    }
 
     #[test]
     fn paths_are_known_by_what_reads_them() {

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 use callgate_audit::{Budget, LogDir, Writer, WriterOptions};
-use callgate_core::gate::{Deadlines, NOW, SANDBOX, Seams};
+use callgate_core::gate::{Deadlines, Seams};
 use callgate_core::seam::{Entropy, Later, Log, LogError};
-use callgate_core::{AgentId, Caller, Entry, FactSpec, Gate, Kind, Posture, Receipt};
+use callgate_core::{AgentId, Caller, Entry, Gate, Kind, Posture, Receipt};
 use callgate_doors::http::Credentials;
 use callgate_doors::socket::{Greeting, Identify, Peer};
 use callgate_guard::ShellFacts;
@@ -18,6 +18,7 @@ use callgate_policy::{Config, Exposure, LoadError, Mode, Store};
 use callgate_sandbox::SandboxFacts;
 use callgate_text::Json;
 
+use crate::layers::{self, specs};
 use crate::metrics::{Counted, Metrics};
 use crate::place::State;
 use crate::proofs::Proofs;
@@ -138,15 +139,10 @@ impl Credentials for Assembly {
 
 /// Loads a gate directory; the error shows every finding at its place.
 pub(crate) fn load(dir: &Path, exposure: Exposure) -> Result<Store> {
-    Store::load(dir, &specs(), exposure).map_err(|error| {
+    Store::load_looking(dir, &specs(), exposure, layers::look).map_err(|error| {
         let rendered = callgate_policy::render(error.findings(), false);
         anyhow::anyhow!("{} cannot be loaded:\n{rendered}", dir.display())
     })
-}
-
-/// Every fact that this gate establishes.
-pub(crate) fn specs() -> Vec<FactSpec> {
-    [NOW, SANDBOX].iter().chain(callgate_guard::FACTS).chain(callgate_sandbox::FACTS).copied().collect()
 }
 
 /// A gate that can explain and nothing else: it has no log, so it can allow nothing.

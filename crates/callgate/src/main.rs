@@ -7,6 +7,7 @@ mod demo;
 mod desk;
 mod exit;
 mod host;
+mod layers;
 mod metrics;
 mod output;
 mod place;

@@ -80,6 +80,8 @@ rules! {
     BadTool = "bad_tool", Error;
     /// An overlay or setting names a tool, server or group that is not pinned or declared.
     UnknownName = "unknown_name", Error;
+    /// A layer cannot use what stands in its part of the files: a profile of the sandbox, a program of the shell guard.
+    BadSettings = "bad_settings", Error;
     /// The facts or tools do not make a Cedar schema.
     BadSchema = "bad_schema", Error;
     /// The text is not a Cedar policy.

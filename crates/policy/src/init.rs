@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
+use crate::config;
 use crate::files::GateFiles;
 use crate::finding::{Finding, LoadError, Rule};
 
@@ -93,11 +94,12 @@ pub fn starter() -> GateFiles {
     GateFiles::from_texts(STARTER.iter().copied())
 }
 
-/// Writes the template into `dir`, which is made if it does not exist. Returns the paths written.
+/// Writes the template into `dir`, which is made if it does not exist, with `sandbox` behind its settings. Returns the
+/// paths written.
 ///
 /// # Errors
 /// If one of the files exists already (nothing is then written), or cannot be written.
-pub fn init(dir: &Path, template: &Template) -> Result<Vec<&'static str>, LoadError> {
+pub fn init(dir: &Path, template: &Template, sandbox: &str) -> Result<Vec<&'static str>, LoadError> {
     if let Template::ClaudeCode(developer) = template
         && let Some(what) = developer.unfit()
     {
@@ -107,7 +109,10 @@ pub fn init(dir: &Path, template: &Template) -> Result<Vec<&'static str>, LoadEr
         );
         return Err(Finding::new(Rule::BadEntity, "", message).into());
     }
-    let texts = template.texts();
+    let mut texts = template.texts();
+    if let Some((_, settings)) = texts.iter_mut().find(|(path, _)| *path == config::FILE) {
+        settings.push_str(sandbox);
+    }
     let there: Vec<Finding> = texts
         .iter()
         .filter(|(path, _)| dir.join(path).symlink_metadata().is_ok())

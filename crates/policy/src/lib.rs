@@ -42,6 +42,6 @@ pub use load::{Loaded, load};
 pub use operations::{COMMIT, RUN, SERVER};
 pub use schema::{Additional, Kind, Lifted, Overlay, Probed, SchemaError, ToolType, Unchecked, probe};
 pub use snapshot::GateSnapshot;
-pub use store::{Monotonic, Store};
+pub use store::{Look, Monotonic, Store};
 pub use testing::{Coverage, TakeApart, TestReport, TestResult, run_tests, run_tests_with};
 pub use value::{Ancestors, value_entity_types};

@@ -106,6 +106,11 @@ impl GateSnapshot {
         Some(self.declarations.members(group)?.into_iter().collect())
     }
 
+    /// The tools that run contained, sorted, each with the name of its profile.
+    pub fn contained(&self) -> impl Iterator<Item = (&ToolName, &str)> {
+        self.catalogue.actions().iter().filter_map(|action| Some((&action.name, action.profile.as_deref()?)))
+    }
+
     /// The pinned tools, sorted, with the definition that is pinned.
     pub fn tools(&self) -> Vec<(&ToolName, &Json)> {
         self.catalogue.pins.values().flat_map(|pin| &pin.tools).collect()

@@ -11,12 +11,15 @@ use callgate_core::seam::{Policies, Snapshot, Stale};
 
 use crate::cache::Cache;
 use crate::files::{Exposure, GateFiles};
-use crate::finding::{Finding, LoadError};
+use crate::finding::{Finding, LoadError, Severity};
 use crate::load::{Loaded, load_with};
 use crate::snapshot::GateSnapshot;
 
 /// Time since some fixed instant, that never goes back.
 pub type Monotonic = Box<dyn Fn() -> Duration + Send + Sync>;
+
+/// What the other layers find in their parts of the files. Each error keeps them from being taken.
+pub type Look = fn(&GateSnapshot, &GateFiles) -> Vec<Finding>;
 
 /// The snapshot in force, and the directory that it came from.
 pub struct Store {
@@ -24,6 +27,7 @@ pub struct Store {
     specs: Vec<FactSpec>,
     /// Whether a reload, too, refuses what others can write to.
     exposure: Exposure,
+    look: Look,
     clock: Monotonic,
     cache: Cache,
     current: ArcSwap<GateSnapshot>,
@@ -50,8 +54,16 @@ impl Store {
     /// # Errors
     /// Everything that is wrong with the directory.
     pub fn load(dir: &Path, specs: &[FactSpec], exposure: Exposure) -> Result<Self, LoadError> {
+        Self::load_looking(dir, specs, exposure, |_, _| Vec::new())
+    }
+
+    /// As [`Store::load`], and at each load the other layers look at what is theirs.
+    ///
+    /// # Errors
+    /// As [`Store::load`], and what they found.
+    pub fn load_looking(dir: &Path, specs: &[FactSpec], exposure: Exposure, look: Look) -> Result<Self, LoadError> {
         let start = std::time::Instant::now();
-        Self::load_at(dir, specs, exposure, Box::new(move || start.elapsed()))
+        Self::load_with(dir, specs, exposure, look, Box::new(move || start.elapsed()))
     }
 
     /// As [`Store::load`], with another clock for `stale_limit`.
@@ -59,13 +71,24 @@ impl Store {
     /// # Errors
     /// As [`Store::load`].
     pub fn load_at(dir: &Path, specs: &[FactSpec], exposure: Exposure, clock: Monotonic) -> Result<Self, LoadError> {
+        Self::load_with(dir, specs, exposure, |_, _| Vec::new(), clock)
+    }
+
+    fn load_with(
+        dir: &Path,
+        specs: &[FactSpec],
+        exposure: Exposure,
+        look: Look,
+        clock: Monotonic,
+    ) -> Result<Self, LoadError> {
         let cache = Cache::default();
         let files = GateFiles::read(dir)?.accept(exposure)?;
-        let Loaded { snapshot, findings } = load_with(&files, specs, &cache)?;
+        let Loaded { snapshot, findings } = looked(load_with(&files, specs, &cache)?, &files, look)?;
         Ok(Self {
             dir: dir.to_owned(),
             specs: specs.to_vec(),
             exposure,
+            look,
             clock,
             cache,
             current: ArcSwap::from_pointee(snapshot),
@@ -84,7 +107,7 @@ impl Store {
         // An older read must never replace a newer one.
         let _loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
         let files = GateFiles::read(&self.dir).and_then(|files| files.accept(self.exposure));
-        let result = files.and_then(|files| load_with(&files, &self.specs, &self.cache));
+        let result = files.and_then(|files| looked(load_with(&files, &self.specs, &self.cache)?, &files, self.look));
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match result {
             Ok(Loaded { snapshot, findings }) => {
@@ -123,6 +146,18 @@ impl Store {
     /// The gate directory.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+}
+
+/// What was loaded, with what the layers found; or that, if any of it is an error.
+fn looked(loaded: Loaded, files: &GateFiles, look: Look) -> Result<Loaded, LoadError> {
+    let mut findings = look(&loaded.snapshot, files);
+    match findings.iter().any(|finding| finding.severity() == Severity::Error) {
+        true => Err(findings.into()),
+        false => {
+            findings.splice(..0, loaded.findings);
+            Ok(Loaded { findings, ..loaded })
+        }
     }
 }
 

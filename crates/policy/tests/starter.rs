@@ -11,7 +11,7 @@ use callgate_policy::{
 fn the_starter_passes_check_and_its_own_tests() {
     let dir = tempfile::tempdir().expect("a directory");
     let gate = dir.path().join("gate");
-    assert_eq!(init(&gate, &Template::Starter).expect("written").len(), 5);
+    assert_eq!(init(&gate, &Template::Starter, "").expect("written").len(), 5);
     let files = GateFiles::read(&gate).expect("read");
     assert_eq!(files, starter());
     let loaded = load(&files, &[NOW]).unwrap_or_else(|error| panic!("{}", render(error.findings(), false)));
@@ -32,7 +32,7 @@ fn the_starter_passes_check_and_its_own_tests() {
 fn init_overwrites_nothing() {
     let dir = tempfile::tempdir().expect("a directory");
     std::fs::write(dir.path().join("entities.toml"), "# mine").expect("written");
-    let error = init(dir.path(), &Template::Starter).expect_err("refused");
+    let error = init(dir.path(), &Template::Starter, "").expect_err("refused");
     assert_eq!(error.findings()[0].rule, Rule::UnexpectedFile);
     assert_eq!(std::fs::read_to_string(dir.path().join("entities.toml")).expect("there"), "# mine");
     assert!(!dir.path().join("policies").exists());
@@ -74,7 +74,7 @@ fn a_workspace_that_the_files_cannot_say_is_refused() {
         ("/@HOME@", "/home/me"),
         ("/work", "home"),
     ] {
-        let error = init(&dir.path().join("gate"), &developer(workspace, home)).expect_err(workspace);
+        let error = init(&dir.path().join("gate"), &developer(workspace, home), "").expect_err(workspace);
         assert_eq!(error.findings()[0].rule, Rule::BadEntity, "{workspace}");
     }
     assert!(!dir.path().join("gate").exists());

@@ -1,26 +1,41 @@
 //! `callgate init`.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use callgate_policy::{Developer, Template, render};
+use callgate_sandbox::{Host, Part};
 use callgate_text::Json;
 
-use crate::cli::Host;
-use crate::output::Output;
+use super::sandbox::launcher;
+use crate::cli;
+use crate::output::{Output, harmless};
 
-pub(crate) fn run(output: &Output, dir: &Path, pack: Option<Host>, workspace: Option<PathBuf>) -> Result<ExitCode> {
+pub(crate) fn run(
+    output: &Output,
+    dir: &Path,
+    pack: Option<cli::Host>,
+    workspace: Option<PathBuf>,
+) -> Result<ExitCode> {
     let template = match pack {
         None => Template::Starter,
-        Some(Host::ClaudeCode) => Template::ClaudeCode(developer(workspace)?),
+        Some(cli::Host::ClaudeCode) => Template::ClaudeCode(developer(workspace)?),
     };
-    let written = callgate_policy::init(dir, &template)
+    let floor = Floor::of(launcher().probe().ok().as_ref());
+    let written = callgate_policy::init(dir, &template, &floor.settings())
         .map_err(|error| anyhow::anyhow!("{}", render(error.findings(), false)))?;
     let files: Vec<String> = written.iter().map(|path| dir.join(path).display().to_string()).collect();
-    let json = Json::object([("dir", Json::from(dir.display().to_string())), ("files", Json::from(files.clone()))]);
+    let json = Json::object([
+        ("dir", Json::from(dir.display().to_string())),
+        ("files", Json::from(files.clone())),
+        ("floor", floor.profile.map_or(Json::Null, Json::from)),
+        ("gives_up", Json::from(floor.given_up.clone())),
+    ]);
     output.print(&json, |_| {
         let mut text: String = files.iter().map(|file| format!("  {file}\n")).collect();
+        text.push_str(&floor.to_string());
         text.push_str(&format!(
             "Next:\n  callgate policy check {0}\n  callgate policy test {0}\n  callgate serve {0}\n",
             dir.display()
@@ -28,6 +43,53 @@ pub(crate) fn run(output: &Output, dir: &Path, pack: Option<Host>, workspace: Op
         text
     });
     Ok(ExitCode::SUCCESS)
+}
+
+/// What this machine offers to contain a tool, as the profile `floor`.
+struct Floor {
+    /// The built-in profile that it extends; none, if nothing can be contained here.
+    profile: Option<&'static str>,
+    /// What that gives up against `workspace`, and why.
+    given_up: Vec<String>,
+}
+
+impl Floor {
+    fn of(host: Option<&Host>) -> Self {
+        let Some(host) = host else {
+            return Self { profile: None, given_up: vec!["everything: no launcher could be started".to_owned()] };
+        };
+        let (profile, parts) = match host.floor() {
+            Some((profile, parts)) => (Some(profile), parts),
+            None => (None, host.missing.iter().map(|missing| missing.part).collect()),
+        };
+        let why = |part: Part| format!("{part}: {}", host.why_not(part).unwrap_or_default());
+        Self { profile, given_up: parts.into_iter().map(why).collect() }
+    }
+
+    /// What stands behind the settings that the pack comes with.
+    fn settings(&self) -> String {
+        let mut text =
+            "\n# What this machine could enforce when this was written; `callgate sandbox probe` finds out anew.\n"
+                .to_owned();
+        for part in &self.given_up {
+            let part: String = part.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+            text.push_str(&format!("# It gives up: {part}\n"));
+        }
+        if let Some(profile) = self.profile {
+            text.push_str(&format!("[sandbox.profile.floor]\nextends = \"{profile}\"\n"));
+        }
+        text
+    }
+}
+
+impl fmt::Display for Floor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.profile {
+            Some(profile) => writeln!(f, "Tools can be contained here: the profile `floor` is `{profile}`.")?,
+            None => writeln!(f, "Nothing can be contained here.")?,
+        }
+        self.given_up.iter().try_for_each(|part| writeln!(f, "  It gives up {}", harmless(part)))
+    }
 }
 
 /// Who runs this command, and where.

@@ -10,14 +10,14 @@ use callgate_core::seam::FactSource;
 use callgate_guard::ShellFacts;
 use callgate_guard::shell::TableError;
 use callgate_policy::{
-    Finding, GateFiles, GateSnapshot, LoadError, Rule, TestReport, load, lock, render, run_tests_with,
+    Finding, GateFiles, GateSnapshot, LoadError, Rule, Severity, TestReport, load, lock, render, run_tests_with,
 };
 use callgate_text::Json;
 use notify::{RecursiveMode, Watcher};
 
-use crate::assembly::specs;
 use crate::cli::Policy;
 use crate::exit;
+use crate::layers::{look, specs};
 use crate::output::{Output, Tone};
 
 pub(crate) async fn run(output: &Output, policy: Policy) -> Result<ExitCode> {
@@ -34,9 +34,13 @@ fn check(output: &Output, dir: &Path, write_lock: bool) -> Result<ExitCode> {
     let files = if write_lock { GateFiles::read_unlocked(dir) } else { GateFiles::read(dir) };
     let result = files.and_then(|files| {
         let loaded = load(&files, &specs())?;
+        let findings: Vec<Finding> = loaded.findings.into_iter().chain(look(&loaded.snapshot, &files)).collect();
+        if findings.iter().any(|finding| finding.severity() == Severity::Error) {
+            return Err(findings.into());
+        }
         // Whether they pass is `policy test`'s matter; that they can be read is this one's.
         judge_tests(&loaded.snapshot, &files)?;
-        Ok((loaded.findings, files))
+        Ok((findings, files))
     });
     let (findings, failed) = match result {
         Ok((findings, files)) => {

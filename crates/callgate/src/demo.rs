@@ -1,6 +1,7 @@
 //! The two-minute proof: a real gate, real MCP servers, real clients, and a journal that only a tool
 //! that really ran can write to.
 
+mod contained;
 mod house;
 mod row;
 mod server;

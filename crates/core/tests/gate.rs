@@ -1,6 +1,8 @@
 //! The Gate's promises, on seams that fail on demand.
 #![allow(clippy::expect_used, clippy::unreachable, reason = "a test stops at what it did not expect")]
 
+#[path = "gate/contained.rs"]
+mod contained;
 #[path = "support/house.rs"]
 mod house;
 #[path = "gate/reports.rs"]

@@ -5,13 +5,13 @@
 use std::path::Path;
 
 use callgate_core::FactSpec;
-use callgate_core::gate::NOW;
+use callgate_core::gate::{NOW, SANDBOX};
 use callgate_core::seam::FactSource;
 use callgate_guard::{FACTS, ShellFacts};
 use callgate_policy::{GateFiles, GateSnapshot, LoadError, TestReport, load, render, run_tests_with};
 
 fn specs() -> Vec<FactSpec> {
-    std::iter::once(NOW).chain(FACTS.iter().copied()).collect()
+    [NOW, SANDBOX].iter().chain(FACTS).chain(callgate_sandbox::FACTS).copied().collect()
 }
 
 fn run_tests(snapshot: &GateSnapshot, files: &GateFiles) -> Result<TestReport, LoadError> {

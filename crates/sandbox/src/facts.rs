@@ -102,19 +102,15 @@ impl WriteSet {
 }
 
 /// The paths, or, while they are too many, the folders of the deepest ones in their place.
-fn few(mut paths: BTreeSet<&Path>) -> BTreeSet<&Path> {
+fn few<'a>(mut paths: BTreeSet<&'a Path>) -> BTreeSet<&'a Path> {
     while paths.len() > MOST_PATHS {
         let deepest = paths.iter().map(|path| path.components().count()).max().unwrap_or_default();
-        // A folder that stands for what is in it stands for itself as well.
-        let folded = |path: &&'_ Path| path.components().count() == deepest;
-        let kept: BTreeSet<&Path> = paths
-            .iter()
-            .map(|path| if folded(path) { path.parent().unwrap_or_else(|| Path::new("")) } else { *path })
-            .collect();
-        if deepest == 0 {
-            return kept;
-        }
-        paths = kept;
+        // A folder that stands for what is in it stands for itself as well. At depth 0 there is one.
+        let around = |path: &'a Path| match path.components().count() == deepest {
+            true => path.parent().unwrap_or_else(|| Path::new("")),
+            false => path,
+        };
+        paths = paths.into_iter().map(around).collect();
     }
     paths
 }
@@ -127,4 +123,66 @@ fn absolute(folder: &Path, path: &Path) -> Arc<str> {
     let path = folder.join(nearest);
     let text = path.to_str().map_or_else(|| shown(&path), str::to_owned);
     Arc::from(text.trim_end_matches('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn asked(name: &str, settings: &str) -> ProfileAsked {
+        ProfileAsked { name: name.into(), settings: settings.into() }
+    }
+
+    #[test]
+    fn p11_a_profile_is_there_whole_or_denies() {
+        let facts = SandboxFacts::default();
+        let tier = |asked: &ProfileAsked| facts.contain(asked).unwrap().map(|held| held.tier).map_err(|why| why.code);
+        assert_eq!(tier(&asked("workspace", "")), Ok(2));
+        let own = "[sandbox.profile.strong]\ntier = 3\n";
+        assert_eq!(tier(&asked("strong", own)), Ok(3));
+        assert_eq!(tier(&asked("strong", "")), Err(Code::SandboxUnavailable));
+        // What is wrong with one profile keeps all of them away.
+        for broken in
+            ["[sandbox.profile.x]\nextends = \"none\"", "[sandbox]\nprofil = 1", "[sandbox.profile.x]\ntier = 9", "["]
+        {
+            assert_eq!(tier(&asked("workspace", broken)), Err(Code::SandboxUnavailable), "{broken}");
+        }
+        assert_eq!(tier(&asked("strong", own)), Ok(3));
+    }
+
+    #[test]
+    fn names_that_are_no_text_are_seen_as_the_folder_around_them() {
+        use std::os::unix::ffi::OsStrExt;
+        let odd = |bytes: &'static [u8]| PathBuf::from(std::ffi::OsStr::from_bytes(bytes));
+        for (path, seen) in [
+            (odd(b"src/main.rs"), "/work/src/main.rs"),
+            (odd(b"src/a\xff/b"), "/work/src"),
+            (odd(b"a\nb"), "/work"),
+            (odd(b""), "/work"),
+            (odd(b"back\\slash 'quoted'"), "/work/back\\slash 'quoted'"),
+        ] {
+            assert_eq!(&*absolute(Path::new("/work"), &path), seen);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn few_paths_stand_for_all_of_them(
+            paths in prop::collection::btree_set("[a-c]{1,2}(/[a-d]{1,2}){0,4}", 0..200),
+        ) {
+            let all: BTreeSet<&Path> = paths.iter().map(Path::new).collect();
+            let seen = few(all.clone());
+            prop_assert!(seen.len() <= MOST_PATHS);
+            for path in &all {
+                prop_assert!(seen.iter().any(|seen| path.starts_with(seen)), "{path:?} is in none of {seen:?}");
+            }
+            if all.len() <= MOST_PATHS {
+                prop_assert_eq!(seen, all);
+            }
+        }
+    }
 }

@@ -16,6 +16,7 @@ pub(crate) async fn run(output: &Output, gate: Option<&Path>) -> Result<ExitCode
     let report = demo::run(gate).await?;
     let json = serde_json::json!({
         "rows": report.outcomes.iter().map(demo::Outcome::to_json).collect::<Vec<_>>(),
+        "uncontained": report.uncontained,
         "failures": report.failures,
         "log": report.verified,
     });
@@ -46,7 +47,12 @@ fn text(output: &Output, report: &Report) -> String {
     }
     let allowed = report.outcomes.iter().filter(|outcome| outcome.ran_by_its_answer()).count();
     let denied = report.outcomes.len() - allowed;
-    text.push_str(&format!("\n{allowed} calls ran, {denied} did not; the servers' own journals agree.\n"));
+    text.push_str(&format!(
+        "\n{allowed} calls went through, {denied} did not; the servers' own journals and the workspaces agree.\n"
+    ));
+    if let Some(why) = &report.uncontained {
+        text.push_str(&output.paint(Tone::Caution, &format!("Nothing was run contained: {why}.\n")));
+    }
     if let Some(size) = report.verified.get("size") {
         text.push_str(&format!("The log verifies: {size} records, signed, durable before each call was released.\n"));
     }

@@ -16,6 +16,7 @@ use rmcp::service::RunningService;
 use rmcp::transport::TokioChildProcess;
 use serde_json::Value;
 
+use super::contained;
 use super::row::Outcome;
 use super::table::{Before, Credential, Row, rows};
 
@@ -27,6 +28,8 @@ pub(crate) const QUICKSTART: &[(&str, &str)] = &include!(concat!(env!("OUT_DIR")
 pub(crate) struct Report {
     /// Every row, and what became of it.
     pub(crate) outcomes: Vec<Outcome>,
+    /// Why nothing was run contained, if that cannot be had on this machine.
+    pub(crate) uncontained: Option<String>,
     /// Everything that is not as it must be; empty when the demo succeeded.
     pub(crate) failures: Vec<String>,
     /// What `audit verify` said.
@@ -39,11 +42,17 @@ pub(crate) async fn run(gate: Option<&Path>) -> Result<Report> {
     let mut serve = house.serve()?;
     let result = house.run_rows().await;
     let stopped = serve.stop();
-    let (outcomes, mut failures) = result?;
+    let (mut outcomes, mut failures) = result?;
     stopped?;
     failures.extend(house.compare_journals(&outcomes)?);
+    let (runs, uncontained) = match house.run_contained()? {
+        Ok(runs) => (runs, None),
+        Err(why) => (Vec::new(), Some(why)),
+    };
+    failures.extend(runs.iter().filter_map(Outcome::failure));
+    outcomes.extend(runs);
     let verified = house.verify(&mut failures)?;
-    Ok(Report { outcomes, failures, verified })
+    Ok(Report { outcomes, uncontained, failures, verified })
 }
 
 /// The folders of one demo, removed at its end.
@@ -105,7 +114,7 @@ impl House {
         command.arg("serve").arg(self.gate()).arg("--state").arg(self.state());
         let mut serve = Serve(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?);
         let limit = Instant::now() + Duration::from_secs(20);
-        while !self.state().join("run/gate.sock").exists() {
+        while std::os::unix::net::UnixStream::connect(self.state().join("run/gate.sock")).is_err() {
             if let Some(status) = serve.0.try_wait()? {
                 bail!("the gate did not start ({status})");
             }
@@ -146,6 +155,26 @@ impl House {
         }
         failures.extend(outcomes.iter().filter_map(Outcome::failure));
         Ok((outcomes, failures))
+    }
+
+    /// Runs what an engineer's agent runs contained, under the gate as it was before the policy changed. The error
+    /// inside says why nothing can be contained here.
+    fn run_contained(&self) -> Result<Result<Vec<Outcome>, String>> {
+        if let Err(why) = contained::can_be_had() {
+            return Ok(Err(why));
+        }
+        let mut serve = self.serve()?;
+        let runs = contained::rows().into_iter().map(|(row, written)| {
+            let workspace = tempfile::Builder::new().prefix("workspace-").tempdir_in(self.root.path())?;
+            let mut command = self.command();
+            command.arg("run");
+            self.place(&mut command);
+            command.arg("--credential").arg(self.root.path().join(format!("{}.token", row.who)));
+            contained::run(command, row, written, workspace.path())
+        });
+        let runs = runs.collect::<Result<Vec<_>>>();
+        serve.stop()?;
+        runs.map(Ok)
     }
 
     /// A credential for each agent of the table, and a forged one.

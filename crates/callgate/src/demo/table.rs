@@ -50,7 +50,13 @@ pub(super) struct Row {
     pub(super) what: &'static str,
 }
 
-fn row(who: &'static str, tool: &'static str, arguments: Value, expected: Expected, what: &'static str) -> Row {
+pub(super) fn row(
+    who: &'static str,
+    tool: &'static str,
+    arguments: Value,
+    expected: Expected,
+    what: &'static str,
+) -> Row {
     Row {
         who,
         credential: Credential::Of(who),

@@ -8,6 +8,7 @@ mod durability;
 mod evidence;
 mod fairness;
 mod faults;
+mod governed;
 mod house;
 mod http;
 mod operator;

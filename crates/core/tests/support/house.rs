@@ -9,8 +9,8 @@ use callgate_core::seam::{
     Clock, Entropy, EntropyError, FactSource, Later, Log, LogError, Offer, Policies, Snapshot, Stale, Standing,
 };
 use callgate_core::{
-    AgentId, Call, Caller, Entry, Evaluation, Fact, Facts, Gate, PolicyRef, Posture, Receipt, Request, Satisfied,
-    ServerName, Timestamp,
+    AgentId, Call, Caller, Changes, Containment, Entry, Evaluation, Fact, Facts, Gate, PolicyRef, Posture,
+    ProfileAsked, Reason, Receipt, Request, Satisfied, ServerName, Timestamp,
 };
 use callgate_text::{Digest, Json};
 
@@ -32,13 +32,21 @@ pub(crate) enum Ill {
     Nothing,
     ClockPanics,
     AlarmPanics,
-    EntropyFails { from: u64 },
-    EntropyPanics { from: u64 },
+    EntropyFails {
+        from: u64,
+    },
+    EntropyPanics {
+        from: u64,
+    },
     PolicyStale,
     PolicyPanics,
     EvaluationPanics,
     FactFails,
     FactPanics,
+    /// Calls are to run contained, and no layer can.
+    NoSandbox,
+    /// Calls run contained.
+    Contained,
 }
 
 pub(crate) struct House {
@@ -212,6 +220,11 @@ impl Snapshot for Policy {
         self.evaluation.clone()
     }
 
+    fn profile(&self, _: &Call) -> Option<ProfileAsked> {
+        let contained = matches!(self.ill, Ill::NoSandbox | Ill::Contained);
+        contained.then(|| ProfileAsked { name: "build".into(), settings: "".into() })
+    }
+
     fn trace(&self, _: &Call, _: &Facts) -> Json {
         Json::from("trace")
     }
@@ -232,5 +245,17 @@ impl FactSource for Risk {
     fn establish(&self, _: &Call, _: Timestamp) -> Result<Vec<(&'static str, Fact)>, String> {
         assert_ne!(self.ill, Ill::FactPanics);
         if self.ill == Ill::FactFails { Err("no risk today".to_owned()) } else { Ok(vec![("env.risk", Fact::Long(3))]) }
+    }
+
+    fn contain(&self, asked: &ProfileAsked) -> Option<Result<Containment, Reason>> {
+        let held = Containment { profile: asked.name.clone(), digest: Digest::of(b"build"), tier: 2 };
+        (self.ill == Ill::Contained).then_some(Ok(held))
+    }
+
+    fn weigh(&self, changes: &Changes, facts: &mut Facts) -> Result<(), Reason> {
+        for group in &changes.0 {
+            facts.insert_act([("change.paths", Fact::Names(group.paths.clone()))].into());
+        }
+        Ok(())
     }
 }

@@ -12,6 +12,7 @@ mod exposure;
 mod files;
 mod footguns;
 mod lints;
+mod operations;
 mod pinned;
 mod reload;
 mod standing;

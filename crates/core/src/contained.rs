@@ -67,6 +67,6 @@ pub struct Changes(pub Vec<ChangeGroup>);
 pub struct ChangeGroup {
     /// Why they need a permit of their own, if they do: `repository_hook`, `pipeline`, ….
     pub classes: BTreeSet<Arc<str>>,
-    /// Where, absolute. A folder stands for whatever may have changed in it.
+    /// Where, absolute.
     pub paths: BTreeSet<Arc<str>>,
 }

@@ -26,6 +26,8 @@ pub enum FactType {
         /// All ids that exist.
         ids: &'static [&'static str],
     },
+    /// An absolute path in normal form.
+    Path,
     /// A set of paths in normal form. Beside `name` policy sees `name_within`: the deepest path that all are in.
     Paths,
     /// A set of hosts. Beside `name` policy sees `name_within`: what all of them are in.
@@ -45,6 +47,8 @@ pub enum Fact {
     Datetime(Timestamp),
     /// See [`FactType::Labels`].
     Labels(BTreeSet<Arc<str>>),
+    /// See [`FactType::Path`].
+    Name(Arc<str>),
     /// See [`FactType::Paths`] and [`FactType::Hosts`].
     Names(BTreeSet<Arc<str>>),
 }
@@ -57,6 +61,7 @@ impl Fact {
             | (Self::Long(_), FactType::Long)
             | (Self::Text(_), FactType::Text)
             | (Self::Datetime(_), FactType::Datetime)
+            | (Self::Name(_), FactType::Path)
             | (Self::Names(_), FactType::Paths | FactType::Hosts) => true,
             (Self::Labels(labels), FactType::Labels { ids, .. }) => labels.iter().all(|label| ids.contains(&&**label)),
             _ => false,
@@ -67,7 +72,7 @@ impl Fact {
         match self {
             Self::Bool(flag) => Json::Bool(*flag),
             Self::Long(long) => Json::integer(*long),
-            Self::Text(text) => Json::from(&**text),
+            Self::Text(text) | Self::Name(text) => Json::from(&**text),
             Self::Datetime(at) => Json::from(at.to_string()),
             Self::Labels(labels) | Self::Names(labels) => {
                 Json::Array(labels.iter().map(|label| Json::from(&**label)).collect())

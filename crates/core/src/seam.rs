@@ -91,6 +91,12 @@ pub trait Snapshot: Send + Sync {
         None
     }
 
+    /// The changes without those that policy cannot tell from another one: of the same classes, and inside all the same
+    /// places that it names.
+    fn tell_apart(&self, _call: &Call, changes: &Changes) -> Changes {
+        changes.clone()
+    }
+
     /// What [`Snapshot::evaluate`] did, step by step, for `explain`.
     fn trace(&self, call: &Call, facts: &Facts) -> Json;
 
@@ -171,7 +177,7 @@ pub trait FactSource: Send + Sync {
         None
     }
 
-    /// What a contained run wants to bring back: one act for each group of changes.
+    /// What a contained run wants to bring back: one act for each change.
     ///
     /// # Errors
     /// Why the call is denied.

@@ -107,6 +107,7 @@ impl FactPlan {
                     FactType::Text => "String".to_owned(),
                     FactType::Datetime => "datetime".to_owned(),
                     FactType::Labels { entity, .. } => format!("Set<{entity}>"),
+                    FactType::Path => "Path".to_owned(),
                     FactType::Paths => "Set<Path>".to_owned(),
                     FactType::Hosts => "Set<Host>".to_owned(),
                 };
@@ -137,11 +138,17 @@ impl FactPlan {
             let mut members = Vec::new();
             for (field, spec) in fields {
                 let fact = facts.get(spec.path).ok_or_else(|| internal("a declared fact is missing"))?;
-                if let (Fact::Names(names), Some((value_type, root))) = (fact, placed(spec.kind)) {
+                let faulty = |Fault(fault): Fault| {
+                    Reason::new(Code::InvalidArguments, format!("what the {section} {field} {fault}"))
+                };
+                if let Fact::Name(path) = fact {
+                    let place = Value::read(ValueType::Path, path, None).map_err(faulty)?;
+                    let place = ancestors.place(&place, &BTreeSet::new());
+                    members.push(((*field).to_owned(), place.expression()));
+                    place.collect(entities).map_err(faulty)?;
+                } else if let (Fact::Names(names), Some((value_type, root))) = (fact, placed(spec.kind)) {
                     let placed = places(names, value_type, root, ancestors, field, entities);
-                    let (all, within) = placed.map_err(|Fault(fault)| {
-                        Reason::new(Code::InvalidArguments, format!("what the {section} {field} {fault}"))
-                    })?;
+                    let (all, within) = placed.map_err(faulty)?;
                     members.push(((*field).to_owned(), all));
                     members.push((format!("{field}{WITHIN}"), within));
                 } else {
@@ -160,7 +167,7 @@ impl FactPlan {
             Fact::Long(long) => RestrictedExpression::new_long(*long),
             Fact::Text(text) => RestrictedExpression::new_string(text.to_string()),
             Fact::Datetime(at) => RestrictedExpression::new_datetime(at.to_string()),
-            Fact::Names(_) => return Err("a fact has another type than declared"),
+            Fact::Name(_) | Fact::Names(_) => return Err("a fact has another type than declared"),
             Fact::Labels(ids) => {
                 let FactType::Labels { entity, .. } = kind else { return Err("a fact has another type than declared") };
                 let known = self.labels.get(entity).ok_or("a fact has another type than declared")?;

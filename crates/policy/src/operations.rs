@@ -1,12 +1,14 @@
 //! What the gate itself does for an agent, as actions that every gate has: to run something contained, and to bring
 //! back what that wrote. Their definitions are ours, so they pass the same road as a pinned tool's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use callgate_core::{NameError, ToolName};
+use callgate_core::{Call, ChangeGroup, Changes, NameError, ToolName};
 use callgate_text::{Json, Object};
 
 use crate::schema::{Kind, Overlay};
+use crate::value::{Ancestors, Value, ValueType};
 
 /// The server of the gate's own tools and operations.
 pub const SERVER: &str = "callgate";
@@ -73,6 +75,24 @@ impl Operation {
         let kinds = kinds.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect::<BTreeMap<_, _>>();
         Overlay { kinds, ..Overlay::default() }
     }
+}
+
+/// The changes without those that policy cannot tell from another one. What it cannot read stays, and denies.
+pub(crate) fn tell_apart(ancestors: &Ancestors, call: &Call, changes: &Changes) -> Changes {
+    // A change of the very folder that the call names can be told from all others by that.
+    let folder = call.arguments().and_then(|arguments| arguments.get("folder")).and_then(Json::as_str);
+    let mut seen = BTreeSet::new();
+    let groups = changes.0.iter().map(|group| {
+        let telling = |path: &&Arc<str>| match Value::read(ValueType::Path, path, None) {
+            Ok(Value::Path(path)) => {
+                seen.insert((&group.classes, ancestors.around(&path), folder == Some(path.as_str())))
+            }
+            Ok(_) | Err(_) => true,
+        };
+        let paths = group.paths.iter().filter(telling).map(Arc::clone);
+        ChangeGroup { classes: group.classes.clone(), paths: paths.collect() }
+    });
+    Changes(groups.filter(|group| !group.paths.is_empty()).collect())
 }
 
 /// The folder in which a run starts.

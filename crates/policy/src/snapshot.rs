@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use callgate_core::seam::{Offer, Snapshot, Standing};
 use callgate_core::{
-    AgentId, Call, Code, CommandForm, CommandLine, DoorName, Evaluation, Facts, Offered, ProfileAsked, Reason,
+    AgentId, Call, Changes, Code, CommandForm, CommandLine, DoorName, Evaluation, Facts, Offered, ProfileAsked, Reason,
     Satisfied, ServerName, SessionId, Subject, ToolName,
 };
 use callgate_text::{Digest, Json};
@@ -290,6 +290,10 @@ impl Snapshot for GateSnapshot {
             None => Arc::clone(action.profile.as_ref()?),
         };
         Some(ProfileAsked { name, settings: Arc::clone(&self.settings) })
+    }
+
+    fn tell_apart(&self, call: &Call, changes: &Changes) -> Changes {
+        operations::tell_apart(&self.ancestors, call, changes)
     }
 
     fn trace(&self, call: &Call, facts: &Facts) -> Json {

@@ -12,17 +12,17 @@ use callgate_core::{
 use crate::profile::Profiles;
 use crate::workspace::{Class, WriteSet, shown};
 
-/// What a call that brings changes back has beside its arguments, for each group of changes of the same classes.
+/// What a call that brings changes back has beside its arguments, for each change.
 pub const FACTS: &[FactSpec] = &[
     FactSpec { path: "change.classes", kind: FactType::Labels { entity: "Change", ids: Class::WORDS } },
-    FactSpec { path: "change.paths", kind: FactType::Paths },
+    FactSpec { path: "change.path", kind: FactType::Path },
 ];
 
-/// Paths of one group that are told apart. Beyond, the folders that they lie in stand for them.
-const MOST_PATHS: usize = 64;
+/// Changes that policy may have to be asked about, after those that it cannot tell apart are taken together.
+const MOST_ACTS: usize = 4096;
 
-/// Groups of one call. There are more sets of classes, but no honest run has changes of so many kinds.
-const MOST_GROUPS: usize = 64;
+/// Changes of one commit. What makes more of them (a folder of dependencies) belongs where it is not brought back.
+const MOST_CHANGES: usize = 100_000;
 
 /// Reads profiles as policy's settings name them.
 #[derive(Debug, Default)]
@@ -70,16 +70,14 @@ impl FactSource for SandboxFacts {
     }
 
     fn weigh(&self, changes: &Changes, facts: &mut Facts) -> Result<(), Reason> {
-        if changes.0.len() > MOST_GROUPS {
-            return Err(Reason::new(Code::InvalidArguments, "the changes are of too many kinds"));
-        }
-        for group in &changes.0 {
-            if group.paths.is_empty() || group.paths.len() > MOST_PATHS {
-                return Err(Reason::new(Code::InvalidArguments, "a group of changes has no paths or too many"));
+        let acts = changes.0.iter().flat_map(|group| group.paths.iter().map(move |path| (&group.classes, path)));
+        for (count, (classes, path)) in acts.enumerate() {
+            if count >= MOST_ACTS {
+                return Err(Reason::new(Code::InvalidArguments, "the changes lie in too many different places"));
             }
             facts.insert_act(BTreeMap::from([
-                ("change.classes", Fact::Labels(group.classes.clone())),
-                ("change.paths", Fact::Names(group.paths.clone())),
+                ("change.classes", Fact::Labels(classes.clone())),
+                ("change.path", Fact::Name(Arc::clone(path))),
             ]));
         }
         Ok(())
@@ -88,32 +86,31 @@ impl FactSource for SandboxFacts {
 
 impl WriteSet {
     /// The changes as policy sees them.
-    pub fn to_changes(&self) -> Changes {
-        let mut groups: BTreeMap<&BTreeSet<Class>, BTreeSet<&Path>> = BTreeMap::new();
-        for change in self.changes() {
-            groups.entry(&change.classes).or_default().insert(&change.path);
+    ///
+    /// # Errors
+    /// If they are more than 100,000.
+    pub fn to_changes(&self) -> Result<Changes, TooManyChanges> {
+        if self.changes().len() > MOST_CHANGES {
+            return Err(TooManyChanges(self.changes().len()));
         }
-        let group = |(classes, paths): (&BTreeSet<Class>, BTreeSet<&Path>)| ChangeGroup {
+        let mut groups: BTreeMap<&BTreeSet<Class>, BTreeSet<Arc<str>>> = BTreeMap::new();
+        for change in self.changes() {
+            groups.entry(&change.classes).or_default().insert(absolute(self.folder(), &change.path));
+        }
+        let group = |(classes, paths): (&BTreeSet<Class>, BTreeSet<Arc<str>>)| ChangeGroup {
             classes: classes.iter().map(|class| Arc::from(class.as_str())).collect(),
-            paths: few(paths).into_iter().map(|path| absolute(self.folder(), path)).collect(),
+            paths,
         };
-        Changes(groups.into_iter().map(group).collect())
+        Ok(Changes(groups.into_iter().map(group).collect()))
     }
 }
 
-/// The paths, or, while they are too many, the folders of the deepest ones in their place.
-fn few<'a>(mut paths: BTreeSet<&'a Path>) -> BTreeSet<&'a Path> {
-    while paths.len() > MOST_PATHS {
-        let deepest = paths.iter().map(|path| path.components().count()).max().unwrap_or_default();
-        // A folder that stands for what is in it stands for itself as well. At depth 0 there is one.
-        let around = |path: &'a Path| match path.components().count() == deepest {
-            true => path.parent().unwrap_or_else(|| Path::new("")),
-            false => path,
-        };
-        paths = paths.into_iter().map(around).collect();
-    }
-    paths
-}
+/// A run wrote more than can be brought back at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0} changes are more than the {MOST_CHANGES} that can be brought back at once; make the folder that holds them `tmpfs` in the profile"
+)]
+pub struct TooManyChanges(usize);
 
 /// A path as policy reads it. A name that is no text, or has control characters in it, is of a class of its own;
 /// policy sees the folder that it lies in.
@@ -128,8 +125,6 @@ fn absolute(folder: &Path, path: &Path) -> Arc<str> {
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
-
-    use proptest::prelude::*;
 
     use super::*;
 
@@ -166,23 +161,6 @@ mod tests {
             (odd(b"back\\slash 'quoted'"), "/work/back\\slash 'quoted'"),
         ] {
             assert_eq!(&*absolute(Path::new("/work"), &path), seen);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn few_paths_stand_for_all_of_them(
-            paths in prop::collection::btree_set("[a-c]{1,2}(/[a-d]{1,2}){0,4}", 0..200),
-        ) {
-            let all: BTreeSet<&Path> = paths.iter().map(Path::new).collect();
-            let seen = few(all.clone());
-            prop_assert!(seen.len() <= MOST_PATHS);
-            for path in &all {
-                prop_assert!(seen.iter().any(|seen| path.starts_with(seen)), "{path:?} is in none of {seen:?}");
-            }
-            if all.len() <= MOST_PATHS {
-                prop_assert_eq!(seen, all);
-            }
         }
     }
 }

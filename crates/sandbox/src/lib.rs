@@ -27,7 +27,7 @@ mod wire;
 mod workspace;
 
 pub use ending::{Ending, Exit, Fault, Limited, Usage};
-pub use facts::{FACTS, SandboxFacts};
+pub use facts::{FACTS, SandboxFacts, TooManyChanges};
 pub use host::{Groups, Host, Missing, Part};
 #[doc(hidden)]
 pub use message::check_message;

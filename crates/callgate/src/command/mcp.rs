@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use callgate_doors::mcp::{self, Limits, Relay};
 use callgate_doors::socket::{Client, Greeting};
 use callgate_identity::Token;
@@ -23,6 +23,9 @@ pub(crate) async fn run(
     place: &Place,
     command: Vec<OsString>,
 ) -> Result<ExitCode> {
+    if server == callgate_policy::SERVER {
+        bail!("`{server}` is what policy calls the gate itself, its tools and what it runs; choose another --server");
+    }
     let server = server.parse().context("--server")?;
     let token = credential.map(|path| Token::read(path).with_context(|| path.display().to_string())).transpose()?;
     let token = token.map(|token| token.secret().to_owned());

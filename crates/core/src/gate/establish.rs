@@ -44,8 +44,9 @@ impl Gate {
             }
         }
         if let Some(changes) = changes {
+            let changes = snapshot.tell_apart(call, changes);
             for source in &self.seams.facts {
-                source.weigh(changes, &mut facts)?;
+                source.weigh(&changes, &mut facts)?;
             }
         }
         Ok(Established { facts, containment })

@@ -58,13 +58,13 @@ async fn p09_how_a_run_went_is_sealed_and_only_its_end_in_the_clear() {
 }
 
 #[tokio::test]
-async fn policy_is_asked_about_each_group_of_changes() {
+async fn policy_is_asked_about_each_change() {
     let house = House::new(Ill::Nothing, [Disk::Keeps]);
     let group = |path: &str| ChangeGroup { classes: [].into(), paths: [path.into()].into() };
     let changes = Changes(vec![group("/work/a"), group("/work/b")]);
     let answer = house.gate.decide_changes("test", &caller("finance-1"), request(), &changes).await;
     assert_eq!(answer.decision(), Decision::Allow);
     let evaluated = house.evaluated.lock().expect("whole").clone();
-    let paths: Vec<_> = evaluated.iter().map(|facts| facts.get("change.paths").cloned().expect("a fact")).collect();
-    assert_eq!(paths, [Fact::Names(["/work/a".into()].into()), Fact::Names(["/work/b".into()].into())]);
+    let paths: Vec<_> = evaluated.iter().map(|facts| facts.get("change.path").cloned().expect("a fact")).collect();
+    assert_eq!(paths, [Fact::Name("/work/a".into()), Fact::Name("/work/b".into())]);
 }

@@ -254,7 +254,9 @@ impl FactSource for Risk {
 
     fn weigh(&self, changes: &Changes, facts: &mut Facts) -> Result<(), Reason> {
         for group in &changes.0 {
-            facts.insert_act([("change.paths", Fact::Names(group.paths.clone()))].into());
+            for path in &group.paths {
+                facts.insert_act([("change.path", Fact::Name(path.clone()))].into());
+            }
         }
         Ok(())
     }

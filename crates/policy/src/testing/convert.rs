@@ -81,6 +81,7 @@ pub(super) fn facts(specs: &[FactSpec], given: Option<&Spanned<DeValue<'_>>>) ->
                 FactType::Text => Fact::Text("".into()),
                 FactType::Datetime => Fact::Datetime(Timestamp::from_millis(EPOCH)),
                 FactType::Labels { .. } => Fact::Labels(BTreeSet::new()),
+                FactType::Path => Fact::Name("/".into()),
                 FactType::Paths | FactType::Hosts => Fact::Names(BTreeSet::new()),
             },
         );
@@ -112,6 +113,7 @@ fn fact(kind: FactType, value: &DeValue<'_>) -> Option<Fact> {
             let ids = items.iter().map(|item| item.get_ref().as_str().map(Into::into));
             Fact::Labels(ids.collect::<Option<_>>()?)
         }
+        (FactType::Path, DeValue::String(path)) => Fact::Name(path.as_ref().into()),
         (FactType::Paths | FactType::Hosts, DeValue::Array(items)) => {
             let names = items.iter().map(|item| item.get_ref().as_str().map(Into::into));
             Fact::Names(names.collect::<Option<_>>()?)

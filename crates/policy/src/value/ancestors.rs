@@ -57,6 +57,15 @@ impl Ancestors {
         }
     }
 
+    /// The deepest named path that `path` is or is inside of, and whether it is that path. Two of which both are the
+    /// same are in all the same places, and policy has no name for either.
+    pub(crate) fn around<'a>(&'a self, path: &str) -> (Option<&'a str>, bool) {
+        let own = self.paths.get_key_value(path);
+        let above = || path::ancestors(path).find_map(|above| self.paths.get_key_value(above));
+        let deepest = own.or_else(above).map(|(name, _)| name.as_str());
+        (deepest, own.is_some())
+    }
+
     /// The place of `value`. `beside` are the other paths of the call: one may be inside another.
     pub(crate) fn place(&self, value: &Value, beside: &BTreeSet<&str>) -> Place {
         match value {

@@ -114,7 +114,7 @@ impl Allowed {
             ("write_set", Json::from(set.digest())),
         ]);
         let request = request(COMMIT, arguments)?;
-        let answer = self.gate.decide_changes(&request, &set.to_changes()).await;
+        let answer = self.gate.decide_changes(&request, &set.to_changes()?).await;
         let released = match released(&answer.map_err(|error| anyhow!("{error}"))?)? {
             Ok(released) => released,
             Err(denied) => {

@@ -138,6 +138,7 @@ fn decided(decision: Json) -> Json {
         Member::must("reasons", list(reason())),
         Member::must("hint", or_null(text())),
         Member::may("approvals", list(approval())),
+        Member::may("sandbox", described(containment(), "Where it is there, the call runs under this or not at all.")),
         Member::must("receipt", or_null(receipt())),
         Member::must("model", described(or_null(text()), "What the model may be told of a denial.")),
     ])
@@ -167,6 +168,10 @@ fn reason() -> Json {
 
 fn approval() -> Json {
     record([Member::must("group", text()), Member::must("quorum", count()), Member::may("channel", text())])
+}
+
+fn containment() -> Json {
+    record([Member::must("profile", text()), Member::must("digest", digest()), Member::must("tier", count())])
 }
 
 fn receipt() -> Json {

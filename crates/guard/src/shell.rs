@@ -21,6 +21,7 @@ mod parse;
 mod places;
 mod refusal;
 mod scope;
+mod secret;
 mod table;
 mod walk;
 

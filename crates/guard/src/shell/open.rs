@@ -1,6 +1,5 @@
 //! Programs whose arguments a rule alone does not read: those that run other programs in ways of their own.
 
-mod awk;
 mod builtin;
 mod code;
 mod environment;
@@ -48,7 +47,7 @@ pub(super) fn open(
         "git-config" => git::config(walker, arguments, act),
         "tar" => files::tar(walker, arguments, act),
         "dd" => files::dd(walker, arguments, act),
-        "awk" => awk::awk(walker, arguments, act),
+        "awk" => code::awk(walker, arguments, act),
         "sed" => sed::sed(walker, arguments, act),
         "interpreter" => languages::interpreter(walker, name, arguments, act),
         "parallel" => streams::parallel(arguments, act),

@@ -37,6 +37,10 @@ pub(super) fn interpreter(walker: &mut Walker<'_>, name: &str, arguments: &[Argu
             if ran {
                 let kind = if in_place { Kind::Changes } else { Kind::Reads };
                 let data = argument.text().contains('/') || perlish;
+                // What Perl reads as a file it opens as a shell would: `id|` is a program.
+                if base == "perl" && arguments.iter().skip(at - 1).any(|file| file.text().contains(['|', '>', '<'])) {
+                    act.dynamic(Dynamic::Code);
+                }
                 if data {
                     arguments.iter().skip(at - 1).for_each(|file| walker.role(kind, file, act));
                 }
@@ -49,6 +53,21 @@ pub(super) fn interpreter(walker: &mut Walker<'_>, name: &str, arguments: &[Argu
             return;
         }
         match text {
+            // Options of PHP and Perl that set or load what the code then meets.
+            "-d" if base == "php" => {
+                if !arguments.get(at).is_some_and(harmless_setting) {
+                    act.dynamic(Dynamic::Code);
+                }
+                at += 1;
+                continue;
+            }
+            "-l" if base.starts_with("lua") => {
+                if let Some(library) = arguments.get(at) {
+                    walker.run_file(library, act);
+                }
+                at += 1;
+                continue;
+            }
             "--eval" | "--print" | "--require" | "--import" | "--loader" | "--experimental-loader" => {
                 if let Some(value) = arguments.get(at) {
                     if text.starts_with("--e") && text != "--experimental-loader" || text == "--print" {
@@ -87,8 +106,24 @@ pub(super) fn interpreter(walker: &mut Walker<'_>, name: &str, arguments: &[Argu
             ran = true;
             continue;
         }
+        if let Some((option, _)) = text.split_once('=')
+            && matches!(option, "--require" | "--import" | "--loader" | "--experimental-loader" | "--env-file")
+        {
+            walker.run_file(&argument.after(option.len() + 1), act);
+            continue;
+        }
+        if text.starts_with("--print=") || base == "php" && (text.starts_with("--run") || text.starts_with("-d")) {
+            act.dynamic(Dynamic::Code);
+        }
         if text.starts_with("--") {
             continue;
+        }
+        if perlish && loads(walker, base, argument, arguments.get(at), act) {
+            at += usize::from(text == "-r");
+            continue;
+        }
+        if base == "php" && text.contains(['B', 'R', 'E', 'F', 'z']) {
+            act.dynamic(Dynamic::Code);
         }
         in_place |= perlish && text.contains('i');
         if let Some(place) = text.find(code_letters) {
@@ -102,8 +137,6 @@ pub(super) fn interpreter(walker: &mut Walker<'_>, name: &str, arguments: &[Argu
                 super::code(walker, base, &rest, act);
             }
             ran = true;
-        } else if perlish && text.contains(['M', 'r', 'I']) && base == "ruby" && text == "-r" {
-            at += 1;
         }
     }
     if !ran {
@@ -120,6 +153,48 @@ pub(super) fn interpreter(walker: &mut Walker<'_>, name: &str, arguments: &[Argu
             None => {}
         }
     }
+}
+
+/// Settings of PHP that say how much it may use and what it shows.
+fn harmless_setting(setting: &Argument) -> bool {
+    let harmless =
+        ["memory_limit", "display_errors", "error_reporting", "max_execution_time", "date.timezone", "precision"];
+    setting.known().is_some_and(|text| harmless.contains(&text.split('=').next().unwrap_or_default()))
+}
+
+/// `perl -MList::Util=sum`, `ruby -rjson`: says whether the option loads something.
+fn loads(walker: &mut Walker<'_>, base: &str, option: &Argument, next: Option<&Argument>, act: &mut Act) -> bool {
+    let text = option.text();
+    let library = match (base, text.get(..2)) {
+        ("perl", Some("-M" | "-m")) => option.after(2),
+        ("ruby", Some("-r")) if text.len() > 2 => option.after(2),
+        ("ruby", Some("-r")) => next.cloned().unwrap_or_default(),
+        // A directory in which libraries are looked for, or a debugger.
+        (_, Some("-I")) => option.after(2),
+        ("perl", Some("-d")) => {
+            return text.len() > 2 && {
+                act.dynamic(Dynamic::Code);
+                true
+            };
+        }
+        _ => return false,
+    };
+    if text.starts_with("-I") || library.text().starts_with(['/', '.']) {
+        walker.run_file(&library, act);
+        return true;
+    }
+    let name = library.known().map(|library| library.trim_start_matches('-'));
+    let name = name.map(|library| library.split(['=', ' ']).next().unwrap_or_default());
+    // Behind the name stands what is asked of it: names, and `…;code` for Perl.
+    let plain = library.known().is_some_and(|library| {
+        library
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'_' | b'-' | b'=' | b',' | b'/'))
+    });
+    if !plain || !name.is_some_and(|name| super::code::is_library(base, name)) {
+        act.dynamic(Dynamic::Code);
+    }
+    true
 }
 
 fn subcommand(walker: &mut Walker<'_>, first: &Argument, rest: &[Argument], act: &mut Act) {
@@ -178,9 +253,44 @@ fn module(walker: &mut Walker<'_>, module: Option<&Argument>, rest: &[Argument],
                 .filter(|argument| !argument.text().starts_with('-'))
                 .for_each(|file| walker.role(Kind::Reads, file, act));
         }
+        // They run what their arguments, their input or another file say.
+        Some("timeit") => {
+            for argument in rest.iter().filter(|argument| !is_number_or_option(argument)) {
+                super::code(walker, "python", argument, act);
+            }
+        }
+        Some("pdb" | "cProfile" | "profile" | "trace" | "runpy" | "doctest" | "zipapp" | "pyclbr") => {
+            match rest.iter().find(|argument| argument.text().contains(['/', '.']) && !argument.text().starts_with('-'))
+            {
+                Some(file) => walker.run_file(file, act),
+                None => act.dynamic(Dynamic::Program),
+            }
+            if module.and_then(Argument::known) == Some("pdb") {
+                act.dynamic(Dynamic::Input);
+            }
+        }
+        Some("code" | "codeop" | "asyncio" | "idlelib" | "IPython" | "bpython" | "ptpython" | "sqlite3") => {
+            act.dynamic(Dynamic::Input);
+        }
+        Some("antigravity" | "webbrowser" | "turtledemo" | "pydoc" | "telnetlib" | "smtplib" | "nntplib") => {
+            act.effects(&[Effect::Sends, Effect::Fetches, Effect::Listens]);
+            act.dynamic(Dynamic::Host);
+        }
+        Some("pty" | "ctypes" | "multiprocessing" | "subprocess" | "os" | "shutil") => act.dynamic(Dynamic::Code),
+        Some("zipfile" | "tarfile") => {
+            act.command.effects.remove(&Effect::Executes);
+            for argument in rest.iter().filter(|argument| !argument.text().starts_with('-')) {
+                walker.role(Kind::Changes, argument, act);
+            }
+        }
         Some(_) => {}
         None => act.dynamic(Dynamic::Program),
     }
+}
+
+fn is_number_or_option(argument: &Argument) -> bool {
+    let text = argument.text();
+    text.bytes().all(|byte| byte.is_ascii_digit()) || text.starts_with('-') && text != "-s" && !text.starts_with("-s")
 }
 
 /// A file of rules, or rules on standard input, which are not read here.

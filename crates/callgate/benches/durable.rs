@@ -102,6 +102,7 @@ fn request() -> Request {
         original: Digest::of(b"frame"),
         offered: None,
         host_call: None,
+        cwd: None,
     }
 }
 

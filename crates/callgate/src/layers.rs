@@ -2,7 +2,7 @@
 
 use callgate_core::FactSpec;
 use callgate_core::gate::{NOW, SANDBOX};
-use callgate_guard::ShellFacts;
+use callgate_guard::shell::Table;
 use callgate_policy::{Finding, GateFiles, GateSnapshot, Rule};
 use callgate_sandbox::Profiles;
 
@@ -21,7 +21,7 @@ fn profiles(snapshot: &GateSnapshot, files: &GateFiles) -> Vec<Finding> {
     const FILE: &str = "callgate.toml";
     let Some(text) = files.get(FILE) else { return Vec::new() };
     let bad = |message: String, named: &str| {
-        let finding = Finding::new(Rule::BadSettings, FILE, message);
+        let finding = Finding::new(Rule::BadProfile, FILE, message);
         match text.find(named) {
             Some(start) => finding.at(text, start..start + named.len()),
             None => finding,
@@ -41,7 +41,15 @@ fn profiles(snapshot: &GateSnapshot, files: &GateFiles) -> Vec<Finding> {
         .collect()
 }
 
+/// What the shell guard finds wrong with the operator's own programs, at its place.
 fn programs(files: &GateFiles) -> Option<Finding> {
-    let read = ShellFacts::new().and_then(|shell| shell.table(files.get("programs.toml")));
-    read.err().map(|error| Finding::new(Rule::BadSettings, error.file, error.fault))
+    const FILE: &str = "programs.toml";
+    let text = files.get(FILE)?;
+    let read = Table::builtin().and_then(|mut table| table.extend(FILE, text));
+    let error = read.err()?;
+    let finding = Finding::new(Rule::BadProgram, error.file, error.fault);
+    Some(match error.span {
+        Some(span) => finding.at(text, span),
+        None => finding,
+    })
 }

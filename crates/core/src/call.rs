@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use callgate_text::{Digest, Json, JsonError, Object};
 
-use crate::{AgentId, HostCall, NameError, SessionId, ToolName};
+use crate::{AgentId, HostCall, NameError, SessionId, ToolName, WorkingDirectory};
 
 /// Who is at the door, as its credential proved; never what the caller says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +57,8 @@ pub struct Request {
     pub arguments: Option<Object>,
     /// Protocol members that change what the call does (a task, a retry's answers), by name.
     pub members: Object,
+    /// Where relative paths of the call start, if the door's host says so.
+    pub cwd: Option<WorkingDirectory>,
     /// The digest of the bytes that will be sent on.
     pub original: Digest,
     /// What the server offers by the tool's name now, where the door looks at that.
@@ -159,6 +161,7 @@ impl Request {
             session: session.map(|session| session.parse()).transpose()?,
             arguments,
             members: Object::default(),
+            cwd: None,
             original: Digest::of(bytes),
             offered: None,
             host_call: None,
@@ -173,14 +176,20 @@ pub struct Call {
     agent: AgentId,
     request: Request,
     digest: Digest,
+    asked: Digest,
     length: usize,
 }
 
 impl Call {
     /// Binds `request` to the agent that makes it.
     pub fn new(agent: AgentId, request: Request) -> Self {
-        let canonical = document(&agent, &request).canonical();
-        Self { digest: Digest::of(&canonical), length: canonical.len(), agent, request }
+        let canonical = document(&agent, &request, request.cwd.as_ref()).canonical();
+        let digest = Digest::of(&canonical);
+        let asked = match &request.cwd {
+            None => digest,
+            Some(_) => Digest::of(&document(&agent, &request, None).canonical()),
+        };
+        Self { digest, asked, length: canonical.len(), agent, request }
     }
 
     /// Who calls.
@@ -208,6 +217,11 @@ impl Call {
         &self.request.members
     }
 
+    /// Where its relative paths start, if its host says so.
+    pub fn cwd(&self) -> Option<&WorkingDirectory> {
+        self.request.cwd.as_ref()
+    }
+
     /// The host's own id of this call.
     pub fn host_call(&self) -> Option<&HostCall> {
         self.request.host_call.as_ref()
@@ -223,6 +237,11 @@ impl Call {
         self.digest
     }
 
+    /// The digest of what is asked for, wherever that is: after a call its host may work somewhere else.
+    pub fn asked(&self) -> Digest {
+        self.asked
+    }
+
     /// The length of the canonical form, in bytes.
     pub fn length(&self) -> usize {
         self.length
@@ -233,13 +252,13 @@ impl Call {
         self.request.original
     }
 
-    /// `{agent, session?, tool, arguments?, members?}`: what the digest covers.
+    /// `{agent, session?, tool, arguments?, members?, cwd?}`: what the digest covers.
     pub fn to_json(&self) -> Json {
-        document(&self.agent, &self.request)
+        document(&self.agent, &self.request, self.request.cwd.as_ref())
     }
 }
 
-fn document(agent: &AgentId, request: &Request) -> Json {
+fn document(agent: &AgentId, request: &Request, cwd: Option<&WorkingDirectory>) -> Json {
     let mut members = vec![("agent", Json::from(agent)), ("tool", Json::from(&request.tool))];
     if let Some(session) = &request.session {
         members.push(("session", Json::from(session)));
@@ -249,6 +268,9 @@ fn document(agent: &AgentId, request: &Request) -> Json {
     }
     if !request.members.is_empty() {
         members.push(("members", Json::Object(request.members.clone())));
+    }
+    if let Some(cwd) = cwd {
+        members.push(("cwd", Json::from(cwd.as_str())));
     }
     Json::object(members)
 }

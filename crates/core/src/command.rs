@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-/// A command among a call's arguments, and where it would run, as the operator says.
+/// A command among a call's arguments, and where it would run, as the host or else the operator says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandLine {
     /// The command itself.

@@ -8,6 +8,7 @@
 mod call;
 mod command;
 mod contained;
+mod directory;
 mod fact;
 pub mod gate;
 mod guarded;
@@ -22,6 +23,7 @@ mod verdict;
 pub use call::{Call, CallFault, Caller, NotOffered, Offered, Posture, Request};
 pub use command::{CommandForm, CommandLine, Shell};
 pub use contained::{ChangeGroup, Changes, Containment, ProfileAsked, RunReport};
+pub use directory::{NotADirectory, WorkingDirectory};
 pub use fact::{Fact, FactSpec, FactType, Facts, Subject};
 pub use gate::{Answer, Completion, Gate, Outcome, Receipt};
 pub use judge::{Evaluation, Near, Satisfied, judge};

@@ -46,6 +46,7 @@ fn a_call_is_read_in_full() {
     assert_eq!(Json::Object(request.arguments.unwrap()).canonical(), br#"{"command":"ls"}"#);
     assert_eq!(request.host_call.unwrap().as_str(), "toolu_01A");
     assert!(request.members.is_empty());
+    assert_eq!(request.cwd.unwrap().as_str(), "/work");
     // The same id means another call in a sub-agent.
     let inner = before(r#"{"agent_id":"ac262dd751c128024","agent_type":"general-purpose"}"#).unwrap().unwrap();
     assert_eq!(inner.host_call.unwrap().as_str(), "ac262dd751c128024:toolu_01A");
@@ -114,7 +115,9 @@ fn what_ran_is_compared_without_what_a_person_added() {
     let answered = r#"{"tool_name":"AskUserQuestion","tool_input":{"questions":[],"answers":{"Which?":"A"},"annotations":{}},
         "tool_response":{"answers":{"Which?":"A"}},"duration_ms":2}"#;
     let Event::After(after) = read(&document("PostToolUse", answered)).unwrap().event else { panic!() };
-    assert_eq!(after.request, before(question).unwrap().unwrap());
+    // Where it ended is not compared.
+    let decided = |changes: &str| Request { cwd: None, ..before(changes).unwrap().unwrap() };
+    assert_eq!(after.request, decided(question));
     assert_eq!((after.outcome, after.took.unwrap().as_millis()), (Outcome::Ok, 2));
     assert!(after.result.is_some());
     // A model that answers for the person is not let off.
@@ -123,11 +126,11 @@ fn what_ran_is_compared_without_what_a_person_added() {
     // Other tools are compared whole.
     let changed = r#"{"tool_input":{"command":"ls","answers":{}}}"#;
     let Event::After(after) = read(&document("PostToolUse", changed)).unwrap().event else { panic!() };
-    assert_ne!(after.request, before("{}").unwrap().unwrap());
+    assert_ne!(after.request, decided("{}"));
 
     let failed = r#"{"error":"Exit code 3","is_interrupt":false,"duration_ms":20}"#;
     let Event::After(after) = read(&document("PostToolUseFailure", failed)).unwrap().event else { panic!() };
-    assert_eq!((after.outcome, after.request), (Outcome::Error, before("{}").unwrap().unwrap()));
+    assert_eq!((after.outcome, after.request), (Outcome::Error, decided("{}")));
 }
 
 #[test]
@@ -192,4 +195,20 @@ proptest! {
             prop_assert_eq!(Json::Object(request.arguments.unwrap()).canonical(), input);
         }
     }
+}
+
+#[test]
+fn where_the_session_works_is_a_plain_directory_or_no_call_at_all() {
+    let cwd = |cwd: &str| before(&format!(r#"{{"cwd":{cwd}}}"#)).map(|request| request.unwrap().cwd);
+    assert_eq!(cwd("null").unwrap(), None, "an older host");
+    assert_eq!(cwd(r#""/home/me/.ssh""#).unwrap().unwrap().as_str(), "/home/me/.ssh");
+    for odd in [r#""""#, r#""work""#, r#""/work/../etc""#, r#""/a//b""#, r#""/a\nb""#, "7", "{}", r#"["/work"]"#] {
+        assert!(cwd(odd).is_err(), "{odd}");
+    }
+    // What is reported says what ran, not from where.
+    let reported = match read(&document("PostToolUse", r#"{"cwd":"/work/sub"}"#)).unwrap().event {
+        Event::After(reported) => reported,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(reported.request.cwd, None);
 }

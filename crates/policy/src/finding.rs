@@ -72,6 +72,8 @@ rules! {
     BadToml = "bad_toml", Error;
     /// The file is not strict JSON of the documented shape.
     BadJson = "bad_json", Error;
+    /// `programs.toml` says something of a program that the table of programs has no word for. `docs/policy.md` says which there are.
+    BadProgram = "bad_program", Error;
     /// `entities.toml` contradicts itself: an unknown parent, a cycle, an attribute of two types.
     BadEntity = "bad_entity", Error;
     /// A pinned server or definition contradicts another one.
@@ -80,8 +82,8 @@ rules! {
     BadTool = "bad_tool", Error;
     /// An overlay or setting names a tool, server or group that is not pinned or declared.
     UnknownName = "unknown_name", Error;
-    /// A layer cannot use what stands in its part of the files: a profile of the sandbox, a program of the shell guard.
-    BadSettings = "bad_settings", Error;
+    /// A profile of the sandbox is not one, or a tool names one that there is not. `docs/sandbox.md` says what a profile has.
+    BadProfile = "bad_profile", Error;
     /// The facts or tools do not make a Cedar schema.
     BadSchema = "bad_schema", Error;
     /// The text is not a Cedar policy.
@@ -295,6 +297,12 @@ pub struct LoadError {
 }
 
 impl LoadError {
+    /// This and what else is wrong.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        self.findings().iter().chain(other.findings()).cloned().collect::<Vec<_>>().into()
+    }
+
     /// What is wrong, errors first, then by place.
     pub fn findings(&self) -> &[Finding] {
         &self.findings

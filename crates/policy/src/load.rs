@@ -23,7 +23,7 @@ use crate::snapshot::GateSnapshot;
 use crate::value::Ancestors;
 
 /// A part of the policy digest: changes whenever the same files could mean something else.
-const SEMANTICS: &str = "callgate-policy 3, cedar 4.14.1";
+const SEMANTICS: &str = "callgate-policy 4, cedar 4.14.1";
 
 /// What the operator says about programs that commands run.
 pub(crate) const PROGRAMS: &str = "programs.toml";
@@ -118,7 +118,7 @@ pub(crate) fn assemble(files: &GateFiles, specs: &[FactSpec], cache: &Cache) -> 
 fn both<A, B>(a: Result<A, LoadError>, b: Result<B, LoadError>) -> Result<(A, B), LoadError> {
     match (a, b) {
         (Ok(a), Ok(b)) => Ok((a, b)),
-        (Err(a), Err(b)) => Err(a.findings().iter().chain(b.findings()).cloned().collect::<Vec<_>>().into()),
+        (Err(a), Err(b)) => Err(a.and(b)),
         (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
     }
 }

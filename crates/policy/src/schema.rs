@@ -31,7 +31,7 @@ mod unchecked;
 
 use std::collections::BTreeSet;
 
-use callgate_core::{Code, CommandForm, Reason, ToolName};
+use callgate_core::{Code, CommandForm, Reason, ToolName, WorkingDirectory};
 use callgate_text::{Json, Object};
 use cedar_policy::{Entity, RestrictedExpression};
 
@@ -133,9 +133,19 @@ impl ToolType {
     /// # Errors
     /// Reasons with code `invalid_arguments`, about declared arguments only.
     pub fn lift(&self, arguments: Option<&Object>, ancestors: &Ancestors) -> Result<Lifted, Vec<Reason>> {
+        self.lift_in(arguments, None, ancestors)
+    }
+
+    /// As [`ToolType::lift`]; relative paths that have a root start in `cwd` instead, if the host named it.
+    pub(crate) fn lift_in(
+        &self,
+        arguments: Option<&Object>,
+        cwd: Option<&WorkingDirectory>,
+        ancestors: &Ancestors,
+    ) -> Result<Lifted, Vec<Reason>> {
         let none = Object::default();
         let arguments = arguments.unwrap_or(&none);
-        let node = lift::read(&self.record, arguments)?;
+        let node = lift::read(&self.record, arguments, cwd)?;
         let faults = self.check.faults(arguments, &self.record);
         if !faults.is_empty() {
             return Err(faults);

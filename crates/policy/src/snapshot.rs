@@ -6,7 +6,7 @@ use std::sync::Arc;
 use callgate_core::seam::{Offer, Snapshot, Standing};
 use callgate_core::{
     AgentId, Call, Changes, Code, CommandForm, CommandLine, DoorName, Evaluation, Facts, Offered, ProfileAsked, Reason,
-    Satisfied, ServerName, SessionId, Subject, ToolName,
+    Satisfied, ServerName, SessionId, Subject, ToolName, WorkingDirectory,
 };
 use callgate_text::{Digest, Json};
 use cedar_policy::{Authorizer, Context, Effect, Entities, EntityUid, Request};
@@ -152,7 +152,7 @@ impl GateSnapshot {
             let message = format!("the declared fact {} was not established", missing.path);
             return refuse(Code::Internal, message);
         }
-        let lifted = action.kind.lift(call.arguments(), &self.ancestors)?;
+        let lifted = action.kind.lift_in(call.arguments(), call.cwd(), &self.ancestors)?;
         let internal = |what: &str| vec![Reason::new(Code::Internal, what)];
         let mut entities = BTreeMap::new();
         let placed = self.facts.context(facts, subject, &self.ancestors, &mut entities);
@@ -274,7 +274,8 @@ impl Snapshot for GateSnapshot {
         let own = (action.operation == Some(Operation::Run)).then(|| operations::workspace(call.arguments())).flatten();
         let line = |(form, cwd): (CommandForm, Option<&str>)| CommandLine {
             form,
-            cwd: own.or(cwd).map(Arc::from),
+            // A session does not stay where it began.
+            cwd: own.or(call.cwd().map(WorkingDirectory::as_str)).or(cwd).map(Arc::from),
             home: self.config.shell.home.as_deref().map(Arc::from),
             shell: self.config.shell.of,
             programs: self.programs.clone(),

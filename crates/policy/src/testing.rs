@@ -278,5 +278,6 @@ fn request(tool: ToolName, session: Option<SessionId>, arguments: Option<Object>
         original: Digest::of(b""),
         offered: None,
         host_call: None,
+        cwd: None,
     }
 }

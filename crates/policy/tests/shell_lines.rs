@@ -37,13 +37,18 @@ impl Pack {
 
     /// What is decided of a line, and its facts.
     fn decide(&self, line: &str) -> (String, String, Facts) {
+        self.decide_in(None, line)
+    }
+
+    fn decide_in(&self, cwd: Option<&str>, line: &str) -> (String, String, Facts) {
         let document = Json::object([
             ("agent", Json::from("developer-1")),
             ("tool", Json::from("claude-code.Bash")),
             ("arguments", Json::object([("command", Json::from(line))])),
         ]);
         let (agent, request) = Request::parse(&document.canonical()).expect("a call");
-        let call = Call::new(agent.expect("an agent"), request);
+        let cwd = cwd.map(|cwd| cwd.parse().expect("a directory"));
+        let call = Call::new(agent.expect("an agent"), Request { cwd, ..request });
         let mut facts = Facts::default();
         facts.insert(NOW.path, Fact::Datetime(Timestamp::from_millis(0)));
         if let Err(reason) = self.shell.take_apart(&self.snapshot.commands(&call), &mut facts) {
@@ -136,6 +141,53 @@ fn hostile_lines_do_not_pass() {
 #[test]
 fn ordinary_lines_pass_without_asking() {
     check(include_str!("lines/benign.txt"), 400);
+}
+
+#[test]
+fn a_line_runs_where_the_host_says_that_its_session_is() {
+    let pack = Pack::new();
+    for (cwd, line, expected, wanted) in [
+        (Some("/home/me/.ssh"), "cat id_rsa", "deny", "effects=reads_credentials"),
+        (Some("/home/me/project"), "cat id_rsa.txt", "allow", "-"),
+        (Some("/home/me"), "cat .ssh/id_rsa", "deny", "effects=reads_credentials"),
+        (Some("/"), "rm -rf target", "deny", "deletes=/target"),
+        (Some("/home/me"), "rm -rf project", "deny", "deletes=/home/me/project"),
+        (Some("/home/me/project"), "rm -rf target", "allow", "deletes=/home/me/project/target"),
+        (Some("/home/me/project/a"), "rm -rf ../target", "allow", "deletes=/home/me/project/target"),
+        (Some("/etc"), "echo x > passwd", "escalate", "effects=changes_system"),
+        (Some("/"), "find . -delete", "deny", "deletes=/"),
+        (Some("/home/me"), "grep -r KEY .", "deny", "effects=reads_credentials"),
+        (None, "rm -rf target", "allow", "deletes=/home/me/project/target"),
+    ] {
+        let (decision, why, facts) = pack.decide_in(cwd, line);
+        assert_eq!(decision, expected, "{line} in {cwd:?}: {why}");
+        assert!(
+            established(wanted, &facts, &why),
+            "{line} in {cwd:?}: {}",
+            String::from_utf8_lossy(&facts.to_json().canonical())
+        );
+    }
+}
+
+#[test]
+fn relative_paths_of_a_hosts_tools_start_where_its_session_is() {
+    let pack = Pack::new();
+    let search = |cwd: Option<&str>, path: &str| {
+        let document = format!(
+            r#"{{"agent": "developer-1", "tool": "claude-code.Grep", "arguments": {{"pattern": "x", "path": {path:?}}}}}"#
+        );
+        let (agent, request) = Request::parse(document.as_bytes()).expect("a call");
+        let cwd = cwd.map(|cwd| cwd.parse().expect("a directory"));
+        let call = Call::new(agent.expect("an agent"), Request { cwd, ..request });
+        let mut facts = Facts::default();
+        facts.insert(NOW.path, Fact::Datetime(Timestamp::from_millis(0)));
+        judge(&call, &facts, &pack.snapshot).decision.to_string()
+    };
+    assert_eq!(search(None, "src"), "allow");
+    assert_eq!(search(Some("/home/me/project"), "src"), "allow");
+    assert_ne!(search(Some("/home/me/.ssh"), "."), "allow");
+    assert_ne!(search(Some("/home/me/project"), "../../me/.ssh"), "allow");
+    assert_ne!(search(Some("/"), "etc"), "allow");
 }
 
 /// A gate with one tool that takes a program and its arguments, or nothing.

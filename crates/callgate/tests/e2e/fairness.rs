@@ -21,6 +21,7 @@ fn request(tool: &str, name: &str, value: String) -> Request {
         original: Digest::of(b"frame"),
         offered: None,
         host_call: None,
+        cwd: None,
     }
 }
 

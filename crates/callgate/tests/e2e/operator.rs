@@ -130,3 +130,53 @@ fn init_writes_a_directory_that_passes_its_own_checks() {
     fs::write(policy, content).expect("writes");
     assert!(!finish(crate::house::bare(&["policy", "check"]).arg(&dir), b"").status.success(), "gate.lock was ignored");
 }
+
+#[test]
+fn bad_words_about_programs_are_found_where_they_stand_and_never_taken() {
+    let house = House::quickstart();
+    let file = house.gate().join("programs.toml");
+    let gate = house.gate();
+    let check = || house.json(&["policy", "check", gate.to_str().expect("a path")], b"");
+    let good = "[deploy]\noperands = [\"text*\"]\n";
+    fs::write(&file, good).expect("writes");
+    assert_eq!(check().0, 0, "{}", check().1);
+    for (line, wrong) in [
+        ("opener = \"deploy\"", "unknown variant `deploy`"),
+        ("effects = [\"explodes\"]", "no effect is called `explodes`"),
+        ("operands = [\"sings\"]", "sings"),
+        ("options = { \"-x\" = \"sings\" }", "sings"),
+        ("options = { \"-x\" = \"+explodes\" }", "explodes"),
+        ("colour = \"red\"", "unknown field `colour`"),
+        ("sub.now = { effects = [\"explodes\"] }", "explodes"),
+        ("effects = 7", "invalid type"),
+    ] {
+        fs::write(&file, format!("{good}\n[release]\n{line}\n")).expect("writes");
+        let (code, report) = check();
+        let finding = &report["findings"][0];
+        assert_eq!(
+            (code, &finding["code"], &finding["file"]),
+            (1, &json!("bad_program"), &json!("programs.toml")),
+            "{line}: {report}"
+        );
+        assert_eq!(finding["line"], json!(5), "{line}: {report}");
+        assert!(finding["message"].as_str().is_some_and(|message| message.contains(wrong)), "{line}: {report}");
+    }
+    // It does not start with them.
+    let refused = finish(&mut house.serve_command(), b"");
+    assert!(!refused.status.success());
+    assert!(text(&refused.stderr).contains("programs.toml:5"), "{}", text(&refused.stderr));
+    // And while it runs, the last good ones stay.
+    fs::write(&file, good).expect("writes");
+    let _serve = house.serve();
+    let policy = house.json(&["status"], b"").1["policy"].clone();
+    fs::write(&file, "[deploy]\nopener = \"nothing\"\n").expect("writes");
+    let reload = house.run(&["reload"], b"");
+    assert_eq!(reload.status.code(), Some(1));
+    assert!(text(&reload.stderr).contains("programs.toml:2"), "{}", text(&reload.stderr));
+    let (code, status) = house.json(&["status"], b"");
+    assert_eq!((code, &status["policy"]), (1, &policy), "{status}");
+    assert_eq!(house.json(&["decide"], CALL).0, 0, "calls are decided as before");
+    fs::write(&file, good).expect("writes");
+    assert_eq!(house.run(&["reload"], b"").status.code(), Some(0));
+    assert_eq!(house.json(&["status"], b"").0, 0);
+}

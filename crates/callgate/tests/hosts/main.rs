@@ -18,6 +18,7 @@ mod peers;
 
 mod calls;
 mod claude;
+mod directory;
 mod failures;
 mod install;
 mod matrix;

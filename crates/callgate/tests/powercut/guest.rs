@@ -212,6 +212,7 @@ fn request(agent: &str, number: usize) -> Request {
         original: Digest::of(b"frame"),
         offered: None,
         host_call: None,
+        cwd: None,
     }
 }
 

@@ -33,6 +33,8 @@ pub(super) struct Released {
     pub(super) tool: ToolName,
     pub(super) index: u64,
     pub(super) call: Digest,
+    /// The same without where it runs.
+    pub(super) asked: Digest,
     host_call: Option<HostCall>,
     token: Digest,
     at: Timestamp,
@@ -111,6 +113,7 @@ impl Outstanding {
             tool: call.tool().clone(),
             index,
             call: call.digest(),
+            asked: call.asked(),
             host_call: call.host_call().cloned(),
             token: Digest::of(permit.0.as_bytes()),
             at,

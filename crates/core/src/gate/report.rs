@@ -53,8 +53,8 @@ impl Gate {
         let call = Call::new(agent.clone(), request);
         let decided = self.outstanding.spend_hosted(agent, call.session(), &host_call);
         match decided {
-            Some((id, released)) if released.call == call.digest() => {
-                let mut record = self.about(Kind::Outcome, id, agent, *posture, &call);
+            Some((id, released)) if released.asked == call.asked() => {
+                let mut record = self.about(Kind::Outcome, id, agent, *posture, &call, released.call);
                 record.prev = Some(released.index);
                 record.details = vec![("status", Json::from(outcome.as_str()))];
                 if let Some(result) = result {
@@ -64,7 +64,7 @@ impl Gate {
             }
             None if self.began_after(took) => {
                 let Some((_, id)) = self.envelope() else { return Err(internal()) };
-                let mut record = self.about(Kind::Outcome, id, agent, *posture, &call);
+                let mut record = self.about(Kind::Outcome, id, agent, *posture, &call, call.digest());
                 record.details =
                     vec![("status", Json::from(outcome.as_str())), ("decided", Json::from("before_start"))];
                 self.keep(record, agent).await
@@ -77,7 +77,7 @@ impl Gate {
                     Some((id, released)) => (id, Some(released.index), "changed"),
                     None => (own, None, "not_decided"),
                 };
-                let mut record = self.about(Kind::ExecutedDiffers, id, agent, *posture, &call);
+                let mut record = self.about(Kind::ExecutedDiffers, id, agent, *posture, &call, call.digest());
                 record.prev = prev;
                 record.details = vec![("what", Json::from(what)), ("status", Json::from(outcome.as_str()))];
                 self.keep(record, agent).await?;
@@ -93,13 +93,13 @@ impl Gate {
         self.began.is_some_and(|began| call_began < began.as_millis())
     }
 
-    fn about(&self, kind: Kind, id: String, agent: &AgentId, posture: Posture, call: &Call) -> Record {
+    fn about(&self, kind: Kind, id: String, agent: &AgentId, posture: Posture, call: &Call, digest: Digest) -> Record {
         let mut record = Record::new(kind, id, self.seams.clock.now());
         record.state = Some(posture.as_str());
         record.agent = Some(agent.clone());
         record.session = call.session().cloned();
         record.tool = Some(call.tool().clone());
-        record.seal("call", call.digest());
+        record.seal("call", digest);
         record
     }
 

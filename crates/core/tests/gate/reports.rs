@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::house::{Disk, House, Ill, caller, request};
 use callgate_core::gate::Reported;
 use callgate_core::seam::LogError;
-use callgate_core::{Caller, Code, Decision, Evaluation, Kind, Outcome, Posture, Request};
+use callgate_core::{Call, Caller, Code, Decision, Evaluation, Kind, Outcome, Posture, Request};
 use callgate_text::{Digest, Json};
 
 fn hosted(id: &str) -> Request {
@@ -169,4 +169,20 @@ async fn a_canary_is_denied_wherever_it_comes() {
     // A door that only watches cannot prove anything.
     let watching = Caller::Agent { id: "dev".parse().expect("a name"), posture: Posture::Observing };
     assert_eq!(house.gate.decide(&watching, Ok(with(&word))).await.decision(), Decision::WouldDeny);
+}
+
+#[tokio::test]
+async fn where_a_call_runs_is_part_of_it_and_where_it_ended_is_not() {
+    let house = House::new(Ill::Nothing, [Disk::Keeps]);
+    let at = |cwd: &str, id: &str| Request { cwd: Some(cwd.parse().expect("a directory")), ..hosted(id) };
+    assert_eq!(decide(&house, "dev", at("/work", "c1")).await, Decision::Allow);
+    // `cd sub`: the host reports it from where it is now, or from nowhere.
+    assert!(report(&house, "dev", ran(hosted("c1"))).await.is_ok());
+    assert_eq!(decide(&house, "dev", at("/work", "c2")).await, Decision::Allow);
+    assert!(report(&house, "dev", ran(at("/work/sub", "c2"))).await.is_ok());
+    let call = |request: Request| Call::new("dev".parse().expect("an agent"), request);
+    let (here, there, nowhere) = (call(at("/a", "c")), call(at("/b", "c")), call(hosted("c")));
+    assert_ne!(here.digest(), there.digest());
+    assert_ne!(here.digest(), nowhere.digest());
+    assert_eq!((here.asked(), there.asked()), (nowhere.digest(), nowhere.digest()));
 }

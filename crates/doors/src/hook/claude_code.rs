@@ -7,12 +7,16 @@
 //! - One stray byte before the JSON lets the call run, whatever `onFailure` says. So nothing else is ever printed.
 //! - Silence, `{}` and exit code 0 leave the call to the host's own permissions. The gate never says `allow`: that
 //!   would skip the person whom the host would ask.
+//! - `cwd` is where the session works now: it follows `cd`, and it is the host's word, not the model's. Behind a call it
+//!   is where that call left it.
 //! - A sub-agent has its parent's session; what its calls are called is unique only within it.
 
 use std::time::Duration;
 
 use callgate_core::gate::Reported;
-use callgate_core::{CallFault, HostCall, NameError, Outcome, Request, ServerName, SessionId, ToolName};
+use callgate_core::{
+    CallFault, HostCall, NameError, Outcome, Request, ServerName, SessionId, ToolName, WorkingDirectory,
+};
 use callgate_text::{Digest, Json, Object};
 
 use super::{Event, Heard, MAX_BYTES, Reply};
@@ -34,7 +38,10 @@ pub fn read(document: &[u8]) -> Result<Heard, String> {
     let session: SessionId =
         text(&mut document, "session_id")?.parse().map_err(|error| format!("the session: {error}"))?;
     let event = match name.as_str() {
-        "PreToolUse" => Event::Before(Called::read(&mut document)?.before(&session)),
+        "PreToolUse" => {
+            let cwd = directory(&mut document)?;
+            Event::Before(Called::read(&mut document)?.before(&session, cwd))
+        }
         "PostToolUse" => Event::After(Called::read(&mut document)?.after(&session, Outcome::Ok, &document)?),
         "PostToolUseFailure" => {
             Event::After(Called::read(&mut document)?.after(&session, Outcome::Error, &document)?)
@@ -50,6 +57,15 @@ fn text(document: &mut Object, key: &'static str) -> Result<String, String> {
     match document.remove(key) {
         Some(Json::String(text)) => Ok(text),
         _ => Err(format!("the host's document has no text as `{key}`")),
+    }
+}
+
+/// Where the session works, if the host says so.
+fn directory(document: &mut Object) -> Result<Option<WorkingDirectory>, String> {
+    match document.remove("cwd") {
+        None => Ok(None),
+        Some(Json::String(cwd)) => cwd.parse().map(Some).map_err(|error| format!("the host's `cwd` is {error}")),
+        Some(_) => Err("the host's document has something else than text as `cwd`".to_owned()),
     }
 }
 
@@ -83,8 +99,8 @@ impl Called {
         Ok(Self { name, server, input, id })
     }
 
-    fn before(self, session: &SessionId) -> Result<Request, CallFault> {
-        Ok(self.request(session)?)
+    fn before(self, session: &SessionId, cwd: Option<WorkingDirectory>) -> Result<Request, CallFault> {
+        Ok(Request { cwd, ..self.request(session)? })
     }
 
     fn after(mut self, session: &SessionId, outcome: Outcome, document: &Object) -> Result<Reported, String> {
@@ -109,6 +125,7 @@ impl Called {
             session: Some(session.clone()),
             arguments: Some(self.input),
             members: Object::default(),
+            cwd: None,
             original,
             offered: None,
             host_call: Some(self.id),

@@ -208,7 +208,16 @@ pub(super) fn read(
         _ => (action.method().to_owned(), Some(params)),
     };
     let tool = ToolName::of(server, &name)?;
-    Ok(Request { tool, session: session.cloned(), arguments, members, original, offered: None, host_call: None })
+    Ok(Request {
+        tool,
+        session: session.cloned(),
+        arguments,
+        members,
+        cwd: None,
+        original,
+        offered: None,
+        host_call: None,
+    })
 }
 
 /// The name and arguments of `tools/call`. A tool may not have the name of a protocol method: its call

@@ -37,6 +37,9 @@ pub(super) fn request_to_json(request: &Result<Request, CallFault>) -> Json {
     if let Some(offered) = request.offered {
         body.push(("offered", Json::from(offered.to_string())));
     }
+    if let Some(cwd) = &request.cwd {
+        body.push(("cwd", Json::from(cwd.as_str())));
+    }
     if let Some(host_call) = &request.host_call {
         body.push(("host_call", Json::from(host_call)));
     }
@@ -64,6 +67,7 @@ pub(super) fn request_from_json(body: Json) -> Result<Result<Request, CallFault>
         },
         arguments: body.object("arguments")?,
         members: body.object("members")?.unwrap_or_default(),
+        cwd: body.text("cwd")?.map(|cwd| cwd.parse()).transpose().map_err(|_| "`cwd` is no absolute, plain path")?,
         original: body.digest("original")?.ok_or("`original` is missing")?,
         offered: match body.text("offered")? {
             None => None,

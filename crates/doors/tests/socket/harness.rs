@@ -230,5 +230,6 @@ pub(crate) fn request(tool: &str) -> Request {
         original: Digest::of(b"original"),
         offered: Some(Offered::Definition(Digest::of(b"offered"))),
         host_call: None,
+        cwd: None,
     }
 }

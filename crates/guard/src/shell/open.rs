@@ -16,22 +16,43 @@ use super::{Argument, Refusal};
 pub(super) use builtin::{is_builtin, runs_in_an_index};
 pub(super) use code::code;
 
+/// A way of reading a program's arguments that is all its own; `opener` in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Opener {
+    Awk,
+    Builtin,
+    Dd,
+    Filter,
+    Find,
+    Git,
+    GitConfig,
+    Interpreter,
+    Make,
+    Names,
+    Parallel,
+    Sed,
+    Shell,
+    Tar,
+    Xargs,
+}
+
 /// Reads the arguments of the program called `name` as `opener` does. Says whether that is all there is to read; if
 /// not, its rule reads them, too.
 pub(super) fn open(
     walker: &mut Walker<'_>,
-    opener: &str,
+    opener: Opener,
     name: &str,
     arguments: &[Argument],
     act: &mut Act,
     shell: bool,
 ) -> Result<bool, Refusal> {
     match opener {
-        "builtin" => return builtin::open(walker, name, arguments, act, shell),
-        "shell" => shells::shell(walker, name, arguments, act),
-        "xargs" => streams::xargs(walker, arguments, act),
-        "find" => files::find(walker, arguments, act),
-        "filter" => {
+        Opener::Builtin => return builtin::open(walker, name, arguments, act, shell),
+        Opener::Shell => shells::shell(walker, name, arguments, act),
+        Opener::Xargs => streams::xargs(walker, arguments, act),
+        Opener::Find => files::find(walker, arguments, act),
+        Opener::Filter => {
             act.filters = true;
             if name == "cat" && arguments.is_empty() {
                 let input = act.input.as_ref().unwrap_or_else(|| walker.input());
@@ -39,23 +60,19 @@ pub(super) fn open(
             }
             return Ok(false);
         }
-        "names" => {
+        Opener::Names => {
             act.names.push(names_in(&arguments.iter().rev().find(|last| !last.text().starts_with('-')).cloned()));
             return Ok(false);
         }
-        "git" => return Ok(git::git(walker, arguments, act)),
-        "git-config" => git::config(walker, arguments, act),
-        "tar" => files::tar(walker, arguments, act),
-        "dd" => files::dd(walker, arguments, act),
-        "awk" => code::awk(walker, arguments, act),
-        "sed" => sed::sed(walker, arguments, act),
-        "interpreter" => languages::interpreter(walker, name, arguments, act),
-        "parallel" => streams::parallel(arguments, act),
-        "make" => languages::make(walker, arguments, act),
-        other => {
-            debug_assert!(false, "no opener is called `{other}`");
-            act.dynamic(super::Dynamic::Code);
-        }
+        Opener::Git => return Ok(git::git(walker, arguments, act)),
+        Opener::GitConfig => git::config(walker, arguments, act),
+        Opener::Tar => files::tar(walker, arguments, act),
+        Opener::Dd => files::dd(walker, arguments, act),
+        Opener::Awk => code::awk(walker, arguments, act),
+        Opener::Sed => sed::sed(walker, arguments, act),
+        Opener::Interpreter => languages::interpreter(walker, name, arguments, act),
+        Opener::Parallel => streams::parallel(arguments, act),
+        Opener::Make => languages::make(walker, arguments, act),
     }
     Ok(true)
 }

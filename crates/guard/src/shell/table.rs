@@ -18,10 +18,12 @@
 //! `recursive` for one that makes it go down into directories. Subcommands (`sub`) are rules of their own.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use serde::Deserialize;
 
 use super::Effect;
+use super::open::Opener;
 
 mod parsed;
 
@@ -35,6 +37,8 @@ pub struct TableError {
     pub file: String,
     /// What is wrong with it.
     pub fault: String,
+    /// Which bytes of the file it is about.
+    pub span: Option<Range<usize>>,
 }
 
 /// One program, or one subcommand.
@@ -54,7 +58,7 @@ pub(super) struct Rule {
     /// Options stop at the first operand.
     pub(super) strict: bool,
     /// It has a way of its own to be read, in `open`.
-    pub(super) opener: Option<String>,
+    pub(super) opener: Option<Opener>,
     /// It goes down into directories and shows what it finds.
     pub(super) recursive: bool,
     /// What it prints comes from the network.
@@ -147,6 +151,14 @@ impl Rule {
     }
 }
 
+/// Where the table of the program called `name` begins.
+fn header(text: &str, name: &str) -> Option<Range<usize>> {
+    [format!("[{name}]"), format!("[{name:?}]"), format!("['{name}']")].iter().find_map(|header| {
+        let start = text.find(header.as_str())?;
+        Some(start..start + header.len())
+    })
+}
+
 /// The table of programs.
 #[derive(Clone, Debug)]
 pub struct Table {
@@ -190,14 +202,16 @@ impl Table {
     }
 
     fn add(&mut self, file: &str, text: &str) -> Result<(), TableError> {
-        let error = |fault: String| TableError { file: file.to_owned(), fault };
-        let rules: BTreeMap<String, Rule> = toml::from_str(text).map_err(|fault| error(fault.to_string()))?;
+        let error = |fault: String, span| TableError { file: file.to_owned(), fault, span };
+        let rules: BTreeMap<String, Rule> =
+            toml::from_str(text).map_err(|fault| error(fault.message().to_owned(), fault.span()))?;
         let mut seen = BTreeSet::new();
         for (name, mut rule) in rules {
-            rule.settle().map_err(|fault| error(format!("{name}: {fault}")))?;
+            rule.settle().map_err(|fault| error(format!("{name}: {fault}"), header(text, &name)))?;
             for name_or_other in rule.also.iter().chain([&name]) {
                 if !seen.insert(name_or_other.clone()) {
-                    return Err(error(format!("the program `{name_or_other}` is there twice")));
+                    let fault = format!("the program `{name_or_other}` is there twice");
+                    return Err(error(fault, header(text, &name)));
                 }
                 self.names.insert(name_or_other.clone(), name.clone());
             }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use callgate_core::{Code, Reason};
+use callgate_core::{Code, Reason, WorkingDirectory};
 use callgate_text::{Json, Object};
 
 use super::check::MAX_REASONS;
@@ -29,8 +29,14 @@ pub(super) enum Node<'a> {
 }
 
 /// Checks `arguments` against `record`.
-pub(super) fn read<'a>(record: &'a Record, arguments: &'a Object) -> Result<Node<'a>, Vec<Reason>> {
-    let mut reader = Reader { reasons: BTreeSet::new(), values: 0 };
+///
+/// `cwd` is where the host works: relative paths start there and not at their root.
+pub(super) fn read<'a>(
+    record: &'a Record,
+    arguments: &'a Object,
+    cwd: Option<&WorkingDirectory>,
+) -> Result<Node<'a>, Vec<Reason>> {
+    let mut reader = Reader { reasons: BTreeSet::new(), values: 0, cwd };
     let node = reader.record(record, arguments, &At::Top);
     match node {
         Some(node) if reader.reasons.is_empty() => Ok(node),
@@ -38,12 +44,13 @@ pub(super) fn read<'a>(record: &'a Record, arguments: &'a Object) -> Result<Node
     }
 }
 
-struct Reader {
+struct Reader<'c> {
     reasons: BTreeSet<Reason>,
     values: usize,
+    cwd: Option<&'c WorkingDirectory>,
 }
 
-impl Reader {
+impl Reader<'_> {
     /// `None` if it is refused; the reason is then noted.
     fn record<'a>(&mut self, record: &'a Record, object: &'a Object, at: &At<'_>) -> Option<Node<'a>> {
         let mut found: BTreeMap<&str, &Json> = BTreeMap::new();
@@ -115,7 +122,11 @@ impl Reader {
                 None => self.refuse(at, "has more than 2 fractional digits, or is too large"),
             },
             (Form::Value { value_type, root }, Json::String(text)) => {
-                match Value::read(*value_type, text, root.as_ref()) {
+                let read = match (self.cwd, root) {
+                    (Some(cwd), Some(_)) => Value::read_in(*value_type, text, cwd.as_str()),
+                    _ => Value::read(*value_type, text, root.as_ref()),
+                };
+                match read {
                     Ok(value) => Some(Node::Value(value)),
                     Err(Fault(fault)) => self.refuse(at, fault),
                 }

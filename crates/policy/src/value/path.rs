@@ -47,6 +47,16 @@ pub(crate) fn normal(text: &str, root: Option<&Root>) -> Result<String, Fault> {
     Ok(if normal.is_empty() { "/".to_owned() } else { normal })
 }
 
+/// The normal form of an argument that starts in `cwd`, an absolute path; `..` leads out of it.
+pub(crate) fn normal_in(text: &str, cwd: &str) -> Result<String, Fault> {
+    check(text)?;
+    if text.starts_with('/') {
+        return normal(text, None);
+    }
+    relative(text)?;
+    normal(&format!("{}/{text}", cwd.trim_end_matches('/')), None)
+}
+
 /// What a uid that a policy names must look like: a normal form, absolute or below `.`.
 pub(super) fn canonical(id: &str) -> Result<String, Fault> {
     normal(id, Some(&Root(".".to_owned())))
@@ -121,6 +131,22 @@ mod tests {
         assert_eq!(normal("/", None).as_deref(), Ok("/"));
         assert_eq!(normal("/%2e%2e/etc", None).as_deref(), Ok("/%2e%2e/etc"), "percent signs are literal");
         assert_eq!(normal("/a/..b/...c", None).as_deref(), Ok("/a/..b/...c"));
+    }
+
+    #[test]
+    fn in_a_directory_of_the_hosts_paths_go_where_the_host_would_go() {
+        for (text, cwd, expected) in [
+            ("id_rsa", "/home/me/.ssh", Some("/home/me/.ssh/id_rsa")),
+            (".", "/home/me/.ssh", Some("/home/me/.ssh")),
+            ("../.ssh/id_rsa", "/home/me/project", Some("/home/me/.ssh/id_rsa")),
+            ("x", "/", Some("/x")),
+            ("/etc/x", "/home/me", Some("/etc/x")),
+            ("../../../..", "/home/me", None),
+            ("~/x", "/home/me", None),
+            ("$HOME", "/home/me", None),
+        ] {
+            assert_eq!(normal_in(text, cwd).ok().as_deref(), expected, "{text} in {cwd}");
+        }
     }
 
     #[test]

@@ -32,6 +32,14 @@ impl Value {
         }
     }
 
+    /// As [`Value::read`]; relative paths start in `cwd`.
+    pub(crate) fn read_in(value_type: ValueType, text: &str, cwd: &str) -> Result<Self, Fault> {
+        match value_type {
+            ValueType::Path => path::normal_in(text, cwd).map(Self::Path),
+            other => Self::read(other, text, None),
+        }
+    }
+
     /// The path, if this is one.
     pub(crate) fn as_path(&self) -> Option<&str> {
         match self {

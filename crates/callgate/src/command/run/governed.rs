@@ -147,6 +147,7 @@ fn request(tool: &str, arguments: Json) -> Result<Request> {
         members: Object::default(),
         original,
         offered: None,
+        cwd: None,
         host_call: None,
     })
 }

@@ -24,7 +24,7 @@ impl<'t> Walker<'t> {
     ) -> Result<(), Refusal> {
         act.effects(&rule.effects);
         act.recursive |= rule.recursive;
-        if let Some(opener) = &rule.opener
+        if let Some(opener) = rule.opener
             && open::open(self, opener, name, arguments, act, shell)?
         {
             return Ok(());

@@ -155,7 +155,7 @@ fn a_line_runs_where_the_host_says_that_its_session_is() {
         (Some("/home/me/project"), "rm -rf target", "allow", "deletes=/home/me/project/target"),
         (Some("/home/me/project/a"), "rm -rf ../target", "allow", "deletes=/home/me/project/target"),
         (Some("/etc"), "echo x > passwd", "escalate", "effects=changes_system"),
-        (Some("/"), "find . -delete", "deny", "deletes=/"),
+        (Some("/"), "find . -delete", "deny", "deletes=/*"),
         (Some("/home/me"), "grep -r KEY .", "deny", "effects=reads_credentials"),
         (None, "rm -rf target", "allow", "deletes=/home/me/project/target"),
     ] {

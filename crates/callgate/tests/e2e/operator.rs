@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::house::{House, finish, text};
+use crate::house::{House, bare, finish, text};
 
 const CALL: &[u8] = br#"{"agent":"support-1","tool":"desk.read_ticket","arguments":{"id":"T-1"}}"#;
 
@@ -136,7 +136,11 @@ fn bad_words_about_programs_are_found_where_they_stand_and_never_taken() {
     let house = House::quickstart();
     let file = house.gate().join("programs.toml");
     let gate = house.gate();
-    let check = || house.json(&["policy", "check", gate.to_str().expect("a path")], b"");
+    let check = || {
+        let output = finish(&mut bare(&["policy", "check", gate.to_str().expect("a path"), "--format", "json"]), b"");
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a report");
+        (output.status.code().expect("no signal"), report)
+    };
     let good = "[deploy]\noperands = [\"text*\"]\n";
     fs::write(&file, good).expect("writes");
     assert_eq!(check().0, 0, "{}", check().1);

@@ -6,6 +6,8 @@ mod environment;
 mod files;
 mod git;
 mod languages;
+mod packages;
+mod screens;
 mod sed;
 mod shells;
 mod streams;
@@ -23,6 +25,7 @@ pub(super) enum Opener {
     Awk,
     Builtin,
     Dd,
+    Editor,
     Filter,
     Find,
     Git,
@@ -30,6 +33,8 @@ pub(super) enum Opener {
     Interpreter,
     Make,
     Names,
+    PackageRunner,
+    Pager,
     Parallel,
     Sed,
     Shell,
@@ -64,6 +69,9 @@ pub(super) fn open(
             act.names.push(names_in(&arguments.iter().rev().find(|last| !last.text().starts_with('-')).cloned()));
             return Ok(false);
         }
+        Opener::Editor => return Ok(screens::editor(arguments, act)),
+        Opener::Pager => return Ok(screens::pager(arguments, act)),
+        Opener::PackageRunner => packages::run(walker, arguments, act),
         Opener::Git => return Ok(git::git(walker, arguments, act)),
         Opener::GitConfig => git::config(walker, arguments, act),
         Opener::Tar => files::tar(walker, arguments, act),

@@ -59,6 +59,8 @@ pub(super) struct Walker<'t> {
     input: Input,
     /// Found out while words were expanded, about the command that they are of.
     notes: BTreeSet<Dynamic>,
+    /// A variable that holds a secret was expanded.
+    secrets: bool,
     /// The functions that are being followed.
     calls: Vec<String>,
     /// What has been called so far: functions that never are may be called later.
@@ -104,6 +106,7 @@ impl<'t> Walker<'t> {
             within: Vec::new(),
             input: Input::default(),
             notes: BTreeSet::new(),
+            secrets: false,
             calls: Vec::new(),
             called: BTreeSet::new(),
             defined: Vec::new(),
@@ -126,12 +129,26 @@ impl<'t> Walker<'t> {
                 self.calls.pop();
             }
         }
+        self.flush_notes()?;
         Ok(Line { commands: self.out })
     }
 
     /// Notes something about the command whose words are being expanded.
     pub(super) fn note(&mut self, dynamic: Dynamic) {
         self.notes.insert(dynamic);
+    }
+
+    /// Notes that the words of a command show the variable `name`, if by its name it holds a secret and the line has not
+    /// given it another value.
+    pub(super) fn note_secret(&mut self, name: &str) {
+        if super::secret::is_secret_name(name) && self.scope.variable(name).is_none() {
+            self.secrets = true;
+        }
+    }
+
+    /// Whether such a variable was shown since this was last asked.
+    pub(super) fn take_secrets(&mut self) -> bool {
+        std::mem::take(&mut self.secrets)
     }
 
     /// Notes a construct that a plain `sh` reads otherwise.
@@ -319,12 +336,15 @@ impl<'t> Walker<'t> {
                 Ok(Flow { text: Some(String::new()), ..Flow::default() })
             }
             Compound::Test(words) => {
+                let secrets = self.secrets;
                 for word in words {
                     let value = self.value(word)?;
                     if super::open::runs_in_an_index(&value) {
                         self.note(Dynamic::Code);
                     }
                 }
+                // `[[ -n $TOKEN ]]` asks whether it is there.
+                self.secrets = secrets;
                 self.flush_notes()?;
                 Ok(Flow { text: Some(String::new()), ..Flow::default() })
             }
@@ -354,11 +374,13 @@ impl<'t> Walker<'t> {
 
     /// What was noted about no command in particular becomes one of its own.
     fn flush_notes(&mut self) -> Result<(), Refusal> {
-        if self.notes.is_empty() {
+        let secrets = self.take_secrets();
+        if self.notes.is_empty() && !secrets {
             return Ok(());
         }
         let dynamic = std::mem::take(&mut self.notes);
-        self.push(Command { program: ":".to_owned(), known: true, dynamic, ..Command::default() })
+        let effects = if secrets { BTreeSet::from([Effect::ReadsCredentials]) } else { BTreeSet::new() };
+        self.push(Command { program: ":".to_owned(), known: true, dynamic, effects, ..Command::default() })
     }
 
     /// What comes in at this point.

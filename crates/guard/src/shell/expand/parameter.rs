@@ -12,7 +12,18 @@ impl Walker<'_> {
         if let Some(index) = &parameter.index {
             self.arithmetic(&index.0)?;
         }
+        // Its length, or whether there is one, says nothing of a secret.
+        let shows = !matches!(&parameter.change, Change::Length | Change::Test { kind: '+', .. });
+        if shows {
+            self.note_secret(&parameter.name);
+        }
         let plain = self.plain(parameter);
+        if parameter.indirect
+            && let Values::One(name) = &plain
+            && let Some(name) = name.known()
+        {
+            self.note_secret(name);
+        }
         Ok(match &parameter.change {
             Change::Nothing if parameter.indirect => match plain {
                 Values::One(name) => match name.known().map(|name| self.named(name)) {

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::super::cwd::Cwd;
 use super::super::scope::Variable;
+use super::super::secret::is_secret_name;
 use super::super::walk::{Act, Nested, Walker};
 use super::super::{Argument, Dynamic, Effect, Refusal};
 
@@ -102,6 +103,7 @@ pub(super) fn open(
         "cd" | "pushd" => walker.change_directory(arguments, act),
         "popd" => walker.unknown_directory(),
         "export" | "declare" | "typeset" | "local" | "readonly" => {
+            shows(arguments, act);
             let exports = name == "export"
                 || arguments.iter().any(|argument| argument.text().starts_with('-') && argument.text().contains('x'));
             for argument in arguments {
@@ -124,6 +126,7 @@ pub(super) fn open(
             }
             walker.scope.set("REPLY", Variable::Unknown);
         }
+        "set" if arguments.is_empty() => act.effect(Effect::ReadsCredentials),
         "set" => return Ok(set_options(walker, arguments, act)),
         "shift" => walker.scope.set_positional(None),
         "alias" => alias(walker, arguments, act),
@@ -270,6 +273,19 @@ fn printf(walker: &mut Walker<'_>, arguments: &[Argument]) -> Option<String> {
         text.push_str(end);
     }
     Some(text)
+}
+
+/// `export -p`, `declare -p NAME`: shows all variables, or those that are named.
+fn shows(arguments: &[Argument], act: &mut Act) {
+    let options = || arguments.iter().filter(|argument| argument.prefix().starts_with('-'));
+    let mut names = arguments.iter().filter(|argument| !argument.prefix().starts_with('-')).peekable();
+    // With these, functions are shown.
+    let functions = options().any(|option| option.text().contains(['f', 'F', 'A', 'a']));
+    let all = names.peek().is_none() && !functions;
+    let prints = options().any(|option| option.text().contains('p'));
+    if all || prints && names.any(|name| name.known().is_none_or(is_secret_name)) {
+        act.effect(Effect::ReadsCredentials);
+    }
 }
 
 /// `export NAME=value` and its kin.

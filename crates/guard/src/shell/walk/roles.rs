@@ -1,5 +1,6 @@
 //! What an argument in a role says: paths, hosts, scripts.
 
+use super::super::secret::is_secret_name;
 use super::super::table::Kind;
 use super::super::{Argument, Dynamic, Effect, cwd, open, places};
 use super::act::Way;
@@ -42,6 +43,11 @@ impl Walker<'_> {
             Kind::Remote | Kind::RemoteWrites => self.remote(argument, kind == Kind::RemoteWrites, act),
             Kind::Shell => act.script("sh -c", argument.clone(), false),
             Kind::Code => open::code(self, "", argument, act),
+            Kind::Variable => {
+                if argument.known().is_none_or(is_secret_name) {
+                    act.effect(Effect::ReadsCredentials);
+                }
+            }
             Kind::Volume => self.volume(argument, act),
             Kind::Argv | Kind::EnvArgv | Kind::ShellArgv => act.argv("", std::slice::from_ref(argument)),
         }

@@ -27,6 +27,7 @@ const SYSTEM: &[&str] = &[
 impl<'t> Walker<'t> {
     pub(super) fn simple(&mut self, simple: &Simple) -> Result<Flow, Refusal> {
         let outer = std::mem::take(&mut self.notes);
+        let outer_secrets = self.take_secrets();
         let mut act = Act::default();
         // `declare NAME=(…)` assigns as it stands; it never becomes an argument.
         let is_array = |word: &&Word| matches!(word.0.last(), Some(Part::Array(_)));
@@ -43,6 +44,12 @@ impl<'t> Walker<'t> {
         }
         let notes = std::mem::replace(&mut self.notes, outer);
         act.command.dynamic.extend(notes);
+        // `[ -n "$TOKEN" ]` and `: "${TOKEN:?}"` ask whether it is there.
+        let asks =
+            argv.first().and_then(Argument::known).is_some_and(|name| matches!(name, "[" | "test" | ":" | "true"));
+        if std::mem::replace(&mut self.secrets, outer_secrets) && !(asks && simple.redirects.is_empty()) {
+            act.effect(Effect::ReadsCredentials);
+        }
         if alone {
             self.limits.command()?;
             let flow = Flow { text: Some(String::new()), ..Flow::default() };

@@ -2,7 +2,7 @@
 
 use super::ast::{List, Part, Word};
 use super::scope::Variable;
-use super::walk::Walker;
+use super::walk::{Input, Walker};
 use super::{Argument, Refusal, braces};
 
 mod parameter;
@@ -219,7 +219,12 @@ impl Walker<'_> {
                 fields.current().push_value(&value);
             }
             Part::Process(list) => {
-                self.substituted(list)?;
+                // What is written to `>(sh)` comes in there.
+                let given = Input { given: true, ..Input::default() };
+                let outer = self.replace_input(given);
+                let walked = self.substituted(list);
+                self.replace_input(outer);
+                walked?;
                 fields.current().push("/dev/fd/63");
             }
             Part::Array(items) => {

@@ -388,6 +388,11 @@ impl<'t> Walker<'t> {
         &self.input
     }
 
+    /// Lets something else come in; gives back what did.
+    pub(super) fn replace_input(&mut self, input: Input) -> Input {
+        std::mem::replace(&mut self.input, input)
+    }
+
     /// Before `bash <(…)`: whether what was just followed came from the network.
     pub(super) fn note_substituted_download(&self, act: &mut Act) {
         let substituted = self.out.iter().rev().take_while(|command| command.within.len() > self.within.len());

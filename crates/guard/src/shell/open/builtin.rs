@@ -156,6 +156,12 @@ pub(super) fn open(
                 walker.scope.hijack();
             }
         }
+        "fc" => {
+            // What it runs again, or after an editor, the history says.
+            if !arguments.iter().any(|argument| argument.known() == Some("-l")) {
+                act.dynamic(Dynamic::Code);
+            }
+        }
         "bind" | "complete" | "compgen" => {
             if arguments.iter().any(|argument| matches!(argument.text(), "-x" | "-C" | "-F")) {
                 act.dynamic(Dynamic::Code);

@@ -170,6 +170,22 @@ pub(super) fn git(walker: &mut Walker<'_>, arguments: &[Argument], act: &mut Act
     {
         walker.role(Kind::Writes, &Argument::literal(name), act);
     }
+    if rest.first().is_some_and(|first| first.known() == Some("clone")) {
+        // `git clone -c core.hooksPath=…`: a setting of the new repository.
+        for (nth, argument) in rest.iter().enumerate() {
+            let value = match argument.prefix() {
+                "-c" | "--config" => rest.get(nth + 1).cloned(),
+                text if text.starts_with("--config=") => Some(argument.after("--config=".len())),
+                text if text.starts_with("-c") => Some(argument.after(2)),
+                _ => None,
+            };
+            if let Some((name, value)) =
+                value.as_ref().and_then(|value| Some((value.prefix().split_once('=')?.0, value)))
+            {
+                setting(name, &value.after(name.len() + 1), act);
+            }
+        }
+    }
     if let Some(rule) = walker.table.rule("git") {
         // What is before the subcommand has been read.
         let known = rest.first().is_none_or(|first| first.known().is_some());

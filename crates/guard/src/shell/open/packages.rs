@@ -96,7 +96,7 @@ pub(super) fn run(walker: &mut Walker<'_>, arguments: &[Argument], act: &mut Act
             | "--extra-index-url" => {
                 let named = attached.clone().or_else(|| arguments.get(at).cloned());
                 let package = !option.contains("index") && option != "--registry";
-                if !package || !named.as_ref().is_some_and(|name| is_tool(name)) {
+                if !package || !named.as_ref().is_some_and(is_tool) {
                     act.command.known = false;
                     fetches(named.as_ref(), !package, act);
                 }

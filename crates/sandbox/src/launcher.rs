@@ -41,6 +41,9 @@ pub fn main() -> ExitCode {
 
 fn serve() -> Result<(), Fault> {
     sys::ignore_terminal_signals();
+    // Whoever started us could have done so. But a process that is started in another folder is forked off, with
+    // copies of all that a large supervisor has mapped.
+    rustix::process::chdir("/").step("working directory")?;
     let stdin = std::io::stdin();
     let socket = stdin.as_fd();
     let (order, descriptors) = receive::<Order>(socket).step("order")?.ok_or_else(|| Fault::new("order", "none"))?;

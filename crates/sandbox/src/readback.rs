@@ -60,20 +60,16 @@ impl Namespaces {
     }
 }
 
-impl ReadBack {
-    /// Reads what process `pid` got. `landlock` and `groups` are what cannot be read there.
-    pub(crate) fn of(
-        pid: i32,
-        plan: &Plan,
-        ours: &Namespaces,
-        landlock: u32,
-        groups: Vec<String>,
-    ) -> std::io::Result<Self> {
-        let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-        let field =
-            |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
-        let hex = |name: &str| field(name).and_then(|text| u64::from_str_radix(text, 16).ok()).unwrap_or(u64::MAX);
-        let number = |name: &str| field(name).and_then(|text| text.split_whitespace().next()?.parse::<u32>().ok());
+/// Where a process is: what it was born into and cannot leave once it has no capabilities.
+pub(crate) struct Surroundings {
+    pid: i32,
+    uid_map: String,
+    namespaces: BTreeMap<String, String>,
+}
+
+impl Surroundings {
+    /// Reads those of process `pid`; of its namespaces, those that are not `ours`.
+    pub(crate) fn of(pid: i32, ours: &Namespaces) -> std::io::Result<Self> {
         let mut namespaces = BTreeMap::new();
         for kind in NAMESPACES {
             let theirs = fs::read_link(format!("/proc/{pid}/ns/{kind}"))?;
@@ -82,13 +78,31 @@ impl ReadBack {
             }
         }
         let map = fs::read_to_string(format!("/proc/{pid}/uid_map"))?;
+        Ok(Self { pid, uid_map: map.split_whitespace().collect::<Vec<_>>().join(" "), namespaces })
+    }
+}
+
+impl ReadBack {
+    /// Reads what the process that is in `surroundings` got. `landlock` and `groups` are what cannot be read there.
+    pub(crate) fn of(
+        surroundings: Surroundings,
+        plan: &Plan,
+        landlock: u32,
+        groups: Vec<String>,
+    ) -> std::io::Result<Self> {
+        let Surroundings { pid, uid_map, namespaces } = surroundings;
+        let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let field =
+            |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
+        let hex = |name: &str| field(name).and_then(|text| u64::from_str_radix(text, 16).ok()).unwrap_or(u64::MAX);
+        let number = |name: &str| field(name).and_then(|text| text.split_whitespace().next()?.parse::<u32>().ok());
         Ok(Self {
             profile: plan.profile.clone(),
             no_new_privileges: number("NoNewPrivs") == Some(1),
             seccomp: number("Seccomp").unwrap_or(0),
             capabilities: ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"].map(hex).into_iter().fold(0, |a, b| a | b),
             uid: number("Uid").unwrap_or(0),
-            uid_map: map.split_whitespace().collect::<Vec<_>>().join(" "),
+            uid_map,
             namespaces,
             landlock,
             groups,

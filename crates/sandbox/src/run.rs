@@ -127,7 +127,7 @@ impl Launcher {
         let (ours, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).map_err(io::Error::from)?;
         let mut command = Command::new(&self.program);
-        command.arg0("callgate-launcher").args(&self.arguments).env_clear().current_dir("/");
+        command.arg0("callgate-launcher").args(&self.arguments).env_clear();
         command.stdin(theirs).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().map_err(|error| LaunchError::Start(self.program.display().to_string(), error))?;
         let running = Running { child, socket: ours, copies: Vec::new(), got: None, stdout: None, stderr: None };

@@ -75,6 +75,13 @@ pub(crate) fn fork(flags: c_int, group: Option<BorrowedFd<'_>>) -> io::Result<Si
     }
 }
 
+/// Moves this process into a new network namespace, which belongs to the user namespace that it is in.
+pub(crate) fn leave_network() -> io::Result<()> {
+    // SAFETY: no memory is touched; the process has one thread.
+    let done = unsafe { libc::unshare(libc::CLONE_NEWNET) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// `struct mount_attr` of `mount_setattr`.
 #[repr(C)]
 struct MountAttributes {

@@ -4,8 +4,6 @@ use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::process::Pid;
-
 use crate::ending::{Fault, Step};
 use crate::host::Groups;
 use crate::plan::{Layer, Plan};
@@ -17,10 +15,11 @@ const PREFIX: &str = "callgate-";
 #[derive(Default)]
 pub(super) struct Made {
     unified: Option<(PathBuf, OwnedFd)>,
-    memory: Option<PathBuf>,
+    memory: Option<(PathBuf, OwnedFd)>,
 }
 
-/// Makes the groups of version 2 that the plan names, in which the init is to be born.
+/// Makes the groups that the plan names. In that of version 2 the init is to be born; that of version 1, which holds
+/// memory, it enters itself.
 pub(super) fn make(plan: &Plan) -> Result<Made, Fault> {
     let mut made = Made::default();
     if !plan.has(Layer::Groups) {
@@ -35,6 +34,22 @@ pub(super) fn make(plan: &Plan) -> Result<Made, Fault> {
         let _ = set(&group, "memory.swap.max", 0);
         let _ = set(&group, "memory.oom.group", 1);
         set(&group, "pids.max", limits.processes.saturating_add(1))?;
+    }
+    if let Some(parent) = &plan.memory_group {
+        let group = folder(parent)?;
+        let tasks = group.join("tasks");
+        let tasks = fs::OpenOptions::new().write(true).open(&tasks).step(format!("open {}", tasks.display()));
+        match tasks {
+            Ok(tasks) => made.memory = Some((group.clone(), tasks.into())),
+            Err(fault) => {
+                let _ = fs::remove_dir(&group);
+                return Err(fault);
+            }
+        }
+        set(&group, "memory.limit_in_bytes", limits.memory)?;
+        // Where there is no swap accounting there is no such file.
+        let _ = set(&group, "memory.memsw.limit_in_bytes", limits.memory);
+        let _ = set(&group, "memory.swappiness", 0);
     }
     Ok(made)
 }
@@ -51,17 +66,24 @@ impl Made {
         self.unified.as_ref().map(|(_, folder)| folder.as_fd())
     }
 
-    /// Makes the group of version 1 that holds memory, and puts the init, which nothing has come from yet, into it.
-    /// Such a move waits for the whole kernel; the init builds its view meanwhile.
-    pub(super) fn enter(&mut self, plan: &Plan, init: Pid) -> Result<(), Fault> {
-        let Some(parent) = plan.memory_group.as_ref().filter(|_| plan.has(Layer::Groups)) else { return Ok(()) };
-        let group = folder(parent)?;
-        self.memory = Some(group.clone());
-        set(&group, "memory.limit_in_bytes", plan.limits.memory)?;
-        // Where there is no swap accounting there is no such file.
-        let _ = set(&group, "memory.memsw.limit_in_bytes", plan.limits.memory);
-        let _ = set(&group, "memory.swappiness", 0);
-        set(&group, "cgroup.procs", u64::from(init.as_raw_nonzero().get().cast_unsigned()))
+    /// What the init enters the group of version 1 by; only the init's own copy of this may give it away.
+    pub(super) fn entrance(&mut self) -> Option<OwnedFd> {
+        self.memory.take().map(|(_, tasks)| tasks)
+    }
+
+    /// Whether process `pid` is in every one of them.
+    pub(super) fn hold(&self, pid: i32) -> std::io::Result<bool> {
+        let groups = fs::read_to_string(format!("/proc/{pid}/cgroup"))?;
+        let mut own = self.unified.iter().map(|_| "").chain(self.memory.iter().map(|_| "memory"));
+        let name = format!("/{PREFIX}{}", std::process::id());
+        Ok(own.all(|controller| {
+            groups.lines().any(|line| {
+                let mut parts = line.splitn(3, ':').skip(1);
+                let controllers = parts.next().unwrap_or_default();
+                let path = parts.next().unwrap_or_default();
+                controllers.split(',').any(|one| one == controller) && path.ends_with(&name)
+            })
+        }))
     }
 
     /// Whether the kernel has killed something for its memory.
@@ -73,7 +95,7 @@ impl Made {
         };
         let unified =
             self.unified.as_ref().is_some_and(|(group, _)| count(group.join("memory.events"), "oom_kill") > 0);
-        unified || self.memory.as_ref().is_some_and(|group| count(group.join("memory.oom_control"), "oom_kill") > 0)
+        unified || self.memory.as_ref().is_some_and(|(group, _)| count(group.join("memory.oom_control"), "oom_kill") > 0)
     }
 
     /// Kills whatever is in the group of version 2, at once.
@@ -86,7 +108,7 @@ impl Made {
     /// Removes the groups. They must be empty.
     pub(super) fn remove(&mut self) {
         let unified = self.unified.take().map(|(group, _)| group);
-        for group in unified.into_iter().chain(self.memory.take()) {
+        for group in unified.into_iter().chain(self.memory.take().map(|(group, _)| group)) {
             // The last process may be gone for us a moment before it is for the group.
             for _ in 0..50 {
                 match fs::remove_dir(&group) {
@@ -103,11 +125,17 @@ impl Made {
     pub(super) fn names(&self) -> Vec<String> {
         self.unified
             .iter()
-            .map(|(group, _)| group)
             .chain(&self.memory)
+            .map(|(group, _)| group)
             .map(|group| group.display().to_string())
             .collect()
     }
+}
+
+/// Puts this process into the group whose `tasks` are open. A process that moves itself by this file, with its one
+/// thread, does not wait for all others, as a move by `cgroup.procs` does.
+pub(super) fn enter(tasks: &OwnedFd) -> rustix::io::Result<()> {
+    rustix::io::write(tasks, b"0").map(drop)
 }
 
 /// A new group for this launcher. What launchers that are no more have left there is removed.

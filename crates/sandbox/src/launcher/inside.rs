@@ -8,7 +8,7 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use super::mounts::{self, Sources};
 use super::start::{INSIDE_ID, Word, await_go};
-use super::{program, view};
+use super::{groups, program, view};
 use crate::ending::{Fault, Step};
 use crate::plan::{Layer, Plan};
 use crate::profile::MemoryBy;
@@ -24,16 +24,28 @@ pub(super) struct Ends {
 }
 
 /// The whole life of the init. Never returns: it is a copy of the launcher and must not go on as one.
-pub(super) fn main(plan: &Plan, ends: Ends, sources: Option<Sources>) -> ! {
+pub(super) fn main(plan: &Plan, ends: Ends, group: Option<OwnedFd>, sources: Option<Sources>) -> ! {
     let launcher = ends.launcher.as_fd().try_clone_to_owned();
-    let Err(fault) = build_and_run(plan, ends, sources);
+    let Err(fault) = build_and_run(plan, ends, group, sources);
     if let Ok(launcher) = launcher {
         let _ = Word::Failed(fault).say(launcher, &[]);
     }
     sys::leave(1)
 }
 
-fn build_and_run(plan: &Plan, ends: Ends, sources: Option<Sources>) -> Result<Infallible, Fault> {
+fn build_and_run(
+    plan: &Plan,
+    ends: Ends,
+    group: Option<OwnedFd>,
+    sources: Option<Sources>,
+) -> Result<Infallible, Fault> {
+    if let Some(group) = group {
+        groups::enter(&group).step("enter the control group")?;
+    }
+    // The slowest of the namespaces, while the launcher sees to the rest.
+    if plan.has(Layer::Network) {
+        sys::leave_network().step("network namespace")?;
+    }
     // Until the launcher says so, nobody inside has an identity.
     await_go(&ends.launcher)?;
     // Unless root has opened them, while this is still the user outside that it was.
@@ -51,7 +63,7 @@ fn build_and_run(plan: &Plan, ends: Ends, sources: Option<Sources>) -> Result<In
         let socket = socket(AddressFamily::INET, SocketType::DGRAM, None).step("loopback")?;
         sys::raise_loopback(socket).step("loopback")?;
     }
-    let written = view::build(plan, sources)?;
+    let view::View { written, placed } = view::build(plan, sources)?;
     let folders: Vec<BorrowedFd<'_>> = written.iter().map(AsFd::as_fd).collect();
     Word::Built.say(&ends.launcher, &folders).step("tell the launcher")?;
     drop(written);
@@ -62,18 +74,20 @@ fn build_and_run(plan: &Plan, ends: Ends, sources: Option<Sources>) -> Result<In
         drop_capabilities()?;
     }
     rustix::thread::set_no_new_privs(true).step("no-new-privileges")?;
-    if plan.has(Layer::HiddenInit) {
-        // Nobody inside may look into this process: it is a copy of the launcher, which knows the plan.
-        rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).step("hide the init")?;
-    }
-
-    let bound = program::Bound::prepare(plan)?;
-    // Whatever is forked must be in the control groups, into which the launcher puts this process meanwhile.
-    await_go(&ends.launcher)?;
+    let bound = program::Bound::prepare(plan, &placed)?;
+    drop(placed);
+    // The launcher reads back what the program's process got, which it may not of one that hides; nothing else lives in
+    // here yet that could.
+    rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable).step("show oneself")?;
     let (first, handle) = match sys::fork(0, None).step("fork")? {
         Side::Child => program::main(plan, ends, bound),
         Side::Parent { pid, handle } => (pid.as_raw_nonzero().get(), handle),
     };
+    if plan.has(Layer::HiddenInit) {
+        // Nobody inside may look into this process: it is a copy of the launcher, which knows the plan. The program
+        // does not start before the launcher has heard the next word.
+        rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).step("hide the init")?;
+    }
     Word::Forked.say(&ends.launcher, &[handle.as_fd()]).step("tell the launcher")?;
     drop(handle);
     let launcher = ends.launcher;

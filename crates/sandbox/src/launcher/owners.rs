@@ -56,8 +56,8 @@ impl Mapper {
             let path = format!("/proc/{}/ns/user", pid.as_raw_nonzero());
             std::fs::File::open(path).map(OwnedFd::from).step("open a mapping")
         });
+        // It ends now; whoever waits for the last of the launcher's children waits for it, too.
         let _ = go(&ours);
-        let _ = sys::wait_for_child();
         namespace
     }
 }

@@ -1,9 +1,9 @@
 //! The program's process, from the fork to the moment when it becomes the program.
 
 use std::ffi::OsString;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, RestrictionStatus,
@@ -12,7 +12,7 @@ use landlock::{
 
 use super::inside::Ends;
 use super::start::{Word, await_go};
-use super::view;
+use super::view::{self, Placed};
 use crate::ending::{Fault, Step};
 use crate::plan::{Layer, Plan};
 use crate::profile::Access;
@@ -27,10 +27,10 @@ pub(super) struct Bound {
 }
 
 impl Bound {
-    pub(super) fn prepare(plan: &Plan) -> Result<Self, Fault> {
+    pub(super) fn prepare(plan: &Plan, placed: &[Placed]) -> Result<Self, Fault> {
         let switches = Switches { internet: plan.loopback, unix: plan.unix_sockets };
         Ok(Self {
-            rules: if plan.has(Layer::Landlock) { Some(rules(plan)?) } else { None },
+            rules: if plan.has(Layer::Landlock) { Some(rules(plan, placed)?) } else { None },
             filter: seccomp::program(&seccomp::table(switches), Answer::Errno(libc::ENOSYS as u16)),
             program: executable(plan)?,
         })
@@ -61,9 +61,6 @@ fn become_program(plan: &Plan, ends: Ends, bound: Bound) -> Fault {
 }
 
 fn prepare(plan: &Plan, ends: &Ends, rules: Option<RulesetCreated>, filter: &[Instruction]) -> Result<u32, Fault> {
-    // The launcher reads back what this process got, which it may not of one that hides; nothing else lives in here
-    // yet that could. The program starts visible anyway.
-    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::Dumpable).step("show oneself")?;
     // Its own session, so that no terminal of anybody's can be its own.
     rustix::process::setsid().step("session")?;
     match &ends.stdin {
@@ -114,7 +111,7 @@ pub(super) fn install(filter: &[Instruction]) -> Result<(), Fault> {
 }
 
 /// The rules of Landlock: for each place what the plan says, for the rest nothing but listing folders.
-fn rules(plan: &Plan) -> Result<RulesetCreated, Fault> {
+fn rules(plan: &Plan, placed: &[Placed]) -> Result<RulesetCreated, Fault> {
     let abi = ABI::from(plan.landlock.cast_signed());
     let all = AccessFs::from_all(abi);
     let read = AccessFs::ReadFile | AccessFs::ReadDir | AccessFs::Execute;
@@ -131,30 +128,36 @@ fn rules(plan: &Plan) -> Result<RulesetCreated, Fault> {
         ruleset = ruleset.scope(scope).step("Landlock")?;
     }
     let mut created = ruleset.create().step("Landlock")?;
-    let mut rule = |path: PathBuf, access: BitFlags<AccessFs>| -> Result<(), Fault> {
-        let step = || format!("Landlock for {}", path.display());
-        // A place that the host does not have, or a link, which gets its rights from where it leads.
-        let Ok(kind) = std::fs::symlink_metadata(&path) else { return Ok(()) };
-        if kind.is_symlink() {
-            return Ok(());
-        }
-        let access = if kind.is_dir() { access } else { access & AccessFs::from_file(abi) };
-        let node = PathFd::new(&path).step(step())?;
-        (&mut created).add_rule(PathBeneath::new(node, access)).step(step()).map(drop)
+    let mut rule = |node: BorrowedFd<'_>, access: BitFlags<AccessFs>, path: &Path| {
+        (&mut created)
+            .add_rule(PathBeneath::new(node, access))
+            .step(format!("Landlock for {}", path.display()))
+            .map(drop)
     };
-    rule("/".into(), AccessFs::ReadDir.into())?;
-    rule("/proc".into(), AccessFs::ReadFile | AccessFs::ReadDir | AccessFs::WriteFile)?;
-    rule("/dev/shm".into(), write & !AccessFs::Execute)?;
-    // Both were made here and are on a root that is read-only.
-    rule("/dev".into(), device | AccessFs::ReadDir)?;
-    rule("/etc".into(), AccessFs::ReadFile | AccessFs::ReadDir)?;
-    for mount in &plan.mounts {
-        let access = match mount.access {
+    for (path, access) in [
+        ("/", AccessFs::ReadDir.into()),
+        ("/proc", AccessFs::ReadFile | AccessFs::ReadDir | AccessFs::WriteFile),
+        ("/dev/shm", write & !AccessFs::Execute),
+        // Both were made here and are on a root that is read-only.
+        ("/dev", device | AccessFs::ReadDir),
+        ("/etc", AccessFs::ReadFile | AccessFs::ReadDir),
+    ] {
+        match PathFd::new(path) {
+            Ok(node) => rule(node.as_fd(), access, Path::new(path))?,
+            // For a test, one can be left out.
+            Err(_) if path == "/proc" && !plan.has(Layer::Processes) => {}
+            Err(error) => return Err(Fault::new(format!("Landlock for {path}"), error)),
+        }
+    }
+    // A link gets its rights from where it leads.
+    for Placed { path, access, folder, mount } in placed {
+        let access = match access {
             Access::Hidden => AccessFs::ReadFile | AccessFs::ReadDir,
             Access::Ro => read,
             Access::Tmpfs | Access::Cow | Access::Rw => write,
         };
-        rule(mount.path.clone(), access)?;
+        let access = if *folder { access } else { access & AccessFs::from_file(abi) };
+        rule(mount.as_fd(), access, path)?;
     }
     Ok(created)
 }

@@ -15,7 +15,7 @@ use super::{groups, inside, mounts, owners, watch};
 use crate::ending::{Ending, Fault, Step};
 use crate::message::{Answer, send};
 use crate::plan::{Layer, Plan};
-use crate::readback::{Namespaces, ReadBack};
+use crate::readback::{Namespaces, ReadBack, Surroundings};
 use crate::sys::{self, Side};
 
 /// The user and group that the program is inside.
@@ -151,7 +151,7 @@ pub(super) fn run(
     if root {
         rustix::thread::set_thread_groups(&[]).step("groups of the launcher")?;
     }
-    let made = groups::make(plan)?;
+    let mut made = groups::make(plan)?;
     // As root, what the init could not reach is opened here, before it exists.
     let sources = if root { Some(mounts::open_all(plan, Some(&owners::Mapper::new(id, group_id)))?) } else { None };
 
@@ -172,7 +172,7 @@ pub(super) fn run(
         Side::Child => {
             drop((ours, out, err, stdin, stdin_pipe));
             let ends = inside::Ends { launcher: theirs, stdin: stdin_inside, stdout: out_inside, stderr: err_inside };
-            inside::main(plan, ends, sources)
+            inside::main(plan, ends, made.entrance(), sources)
         }
         Side::Parent { pid, handle } => (pid, handle),
     };
@@ -180,14 +180,10 @@ pub(super) fn run(
     let mut sandbox = Sandbox { init, handle, inside: ours, groups: made, oom: false };
     owners::map_identity(init, (INSIDE_ID, id), (INSIDE_ID, group_id))?;
     go(&sandbox.inside)?;
-    sandbox.groups.enter(plan, init)?;
-    // From here on the init may fork: everything it forks is in the groups.
-    go(&sandbox.inside)?;
 
     let ours = Namespaces::own().step("read back")?;
-    let (written, landlock, program) = until_bound(&sandbox, plan)?;
-    let number = number_of(&program)?;
-    let got = ReadBack::of(number, plan, &ours, landlock, sandbox.groups.names()).step("read back")?;
+    let (written, landlock, surroundings) = until_bound(&sandbox, plan, &ours)?;
+    let got = ReadBack::of(surroundings, plan, landlock, sandbox.groups.names()).step("read back")?;
     if let Some(why) = got.shortfall(plan) {
         return Err(Fault::new("read back", why));
     }
@@ -210,11 +206,10 @@ pub(super) fn await_go(launcher: impl AsFd) -> Result<(), Fault> {
     if received == 1 && letter == *b"G" { Ok(()) } else { Err(Fault::new("wait", "the launcher is gone")) }
 }
 
+/// All but the network's, which takes longest to make: the init does, meanwhile.
 fn namespaces(plan: &Plan) -> i32 {
     let mut flags = libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWCGROUP | libc::CLONE_NEWPID;
-    for (layer, flag) in
-        [(Layer::Network, libc::CLONE_NEWNET), (Layer::Ipc, libc::CLONE_NEWIPC), (Layer::HostName, libc::CLONE_NEWUTS)]
-    {
+    for (layer, flag) in [(Layer::Ipc, libc::CLONE_NEWIPC), (Layer::HostName, libc::CLONE_NEWUTS)] {
         if plan.has(layer) {
             flags |= flag;
         }
@@ -225,21 +220,33 @@ fn namespaces(plan: &Plan) -> i32 {
     flags
 }
 
-/// Follows the start up to the point where the program's process is bound.
-fn until_bound(sandbox: &Sandbox, plan: &Plan) -> Result<(Vec<OwnedFd>, u32, OwnedFd), Fault> {
+/// Follows the start up to the point where the program's process is bound. While that binds itself, where it is is read
+/// back.
+fn until_bound(
+    sandbox: &Sandbox,
+    plan: &Plan,
+    ours: &Namespaces,
+) -> Result<(Vec<OwnedFd>, u32, Surroundings), Fault> {
     let (mut written, mut program, mut bound) = (Vec::new(), None, None);
     loop {
         // Init and program each speak for themselves, so that either may be first.
         match Word::hear(&sandbox.inside)? {
             Some((Word::Built, folders)) => written = folders,
-            Some((Word::Forked, handles)) => program = handles.into_iter().next(),
+            Some((Word::Forked, handles)) => {
+                let handle = handles.into_iter().next().ok_or_else(|| Fault::new("start", "no handle came"))?;
+                let number = number_of(&handle)?;
+                if !sandbox.groups.hold(number).step("read back")? {
+                    return Err(Fault::new("read back", "it is not in its control groups"));
+                }
+                program = Some((Surroundings::of(number, ours).step("read back")?, handle));
+            }
             Some((Word::Bound(landlock), _)) => bound = Some(landlock),
             Some((Word::Failed(fault), _)) => return Err(fault),
             Some((Word::Ended(..), _)) | None => return Err(Fault::new("start", "the init is gone")),
         }
         program = match (program, bound) {
-            (Some(program), Some(landlock)) => {
-                return Ok((written, if plan.has(Layer::Landlock) { landlock } else { 0 }, program));
+            (Some((surroundings, _)), Some(landlock)) => {
+                return Ok((written, if plan.has(Layer::Landlock) { landlock } else { 0 }, surroundings));
             }
             (program, _) => program,
         };

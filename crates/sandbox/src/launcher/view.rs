@@ -1,7 +1,11 @@
 //! The file system inside, built from nothing.
 
+mod devices;
+mod proc;
+
+use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, symlinkat};
 use rustix::io::Errno;
@@ -21,41 +25,34 @@ use crate::sys::{self, attribute};
 /// Where the new root stands until it is the root. Every system has this folder; what was there is open already.
 pub(super) const BASE: &str = "/usr";
 
-/// The one file system that everything written inside lies on, so that one size bounds it all. Gone from the view
-/// before the program starts.
-const SCRATCH: &str = ".scratch";
+/// The one file system that everything written inside lies on, so that one size bounds it all. It is attached here,
+/// over what was opened already, until it goes out of view with the old root.
+const SCRATCH: &str = "/dev";
 
-/// What of `/proc` is masked: what everybody may read and tells of the host. What only root can read or write needs no
-/// mask: all of it is read-only here, and nobody inside is root outside.
-const MASKED: &[&str] = &[
-    "acpi",
-    "asound",
-    "cmdline",
-    "diskstats",
-    "interrupts",
-    "kallsyms",
-    "key-users",
-    "keys",
-    "latency_stats",
-    "locks",
-    "partitions",
-    "pressure",
-    "scsi",
-    "softirqs",
-];
+/// The view, built.
+pub(super) struct View {
+    /// The open folders that hold what will be written, one for each copy-on-write place.
+    pub(super) written: Vec<OwnedFd>,
+    /// What stands at the plan's places, for the rules on it.
+    pub(super) placed: Vec<Placed>,
+}
 
-/// Builds the view, makes it the root, and returns the open folders that hold what will be written, one for each
-/// copy-on-write place.
-pub(super) fn build(plan: &Plan, sources: Sources) -> Result<Vec<OwnedFd>, Fault> {
+/// One place of the plan.
+pub(super) struct Placed {
+    pub(super) path: PathBuf,
+    pub(super) access: Access,
+    pub(super) folder: bool,
+    /// The mount that stands there.
+    pub(super) mount: OwnedFd,
+}
+
+/// Builds the view and makes it the root.
+pub(super) fn build(plan: &Plan, sources: Sources) -> Result<View, Fault> {
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).step("make mounts private")?;
+    let scratch = tmpfs(&plan.limits.disk.to_string(), plan.limits.files).step("scratch file system")?;
+    attach(&scratch, SCRATCH).step("scratch file system")?;
     let root = tmpfs("64k", 512).step("root file system")?;
     attach(&root, BASE).step("root file system")?;
-    let root = open_folder(BASE).step("root file system")?;
-
-    let scratch = tmpfs(&plan.limits.disk.to_string(), plan.limits.files).step("scratch file system")?;
-    mkdirat(&root, SCRATCH, Mode::from_raw_mode(0o700)).step("scratch file system")?;
-    attach_at(&scratch, &root, Path::new(SCRATCH))?;
-    let scratch = below(root.as_fd(), Path::new(SCRATCH)).step("scratch file system")?;
 
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
     let canary = openat(&root, CANARY.trim_start_matches('/'), flags, Mode::from_raw_mode(0o644));
@@ -64,33 +61,28 @@ pub(super) fn build(plan: &Plan, sources: Sources) -> Result<Vec<OwnedFd>, Fault
     drop(canary);
     // Only a process namespace of one's own has a `/proc` of one's own.
     if plan.has(Layer::Processes) {
-        own_proc(&root, plan)?;
+        proc::own(&root, &scratch, plan)?;
     }
-    devices(&root, &scratch, &sources)?;
+    devices::make(&root, &scratch, &sources)?;
     etc(&root)?;
-    let mut written = Vec::new();
-    for (index, source) in sources.places.iter().enumerate() {
-        if let Some(folder) = place(&root, &scratch, index, source)? {
-            written.push(folder);
-        }
+    let mut view = View { written: Vec::new(), placed: Vec::new() };
+    for (index, source) in sources.places.into_iter().enumerate() {
+        place(&mut view, &root, &scratch, index, source)?;
     }
     // A home that no place has made.
     let _ = make_folders(root.as_fd(), Path::new(HOME));
 
-    unmount(format!("{BASE}/{SCRATCH}"), UnmountFlags::DETACH).step("detach scratch")?;
-    rustix::fs::unlinkat(&root, SCRATCH, rustix::fs::AtFlags::REMOVEDIR).step("detach scratch")?;
-    drop(scratch);
-
     rustix::process::fchdir(&root).step("enter the root")?;
     rustix::process::pivot_root(".", ".").step("pivot_root")?;
-    // The old root lies over the new one now, and goes with all that is below it.
+    // The old root lies over the new one now, and goes with all that is below it, the scratch file system, too. Once:
+    // each time a mount goes, the kernel waits until nobody uses it.
     unmount(".", UnmountFlags::DETACH).step("detach the old root")?;
     rustix::process::chdir("/").step("enter the root")?;
-    let root = open_folder("/").step("root file system")?;
     if plan.has(Layer::ReadOnly) {
-        read_only_alone(&root).step("make the root read-only")?;
+        // The root alone: what is mounted below it keeps its own attributes.
+        sys::restrict_mount_alone(root.as_fd(), attribute::READ_ONLY).step("make the root read-only")?;
     }
-    Ok(written)
+    Ok(view)
 }
 
 /// A new, empty file system in memory, attached nowhere.
@@ -108,16 +100,15 @@ pub(super) fn attach(mount: &OwnedFd, to: &str) -> rustix::io::Result<()> {
     move_mount(mount, "", rustix::fs::CWD, to, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
 }
 
-/// Attaches `mount` at `path` below `root`, which must exist and not lead over a symbolic link: the workspace may have
-/// planted one.
-fn attach_at(mount: &OwnedFd, root: &OwnedFd, path: &Path) -> Result<(), Fault> {
-    let target = below(root.as_fd(), path).step(format!("place {}", shown(path)))?;
+/// Attaches `mount` at what is open as `target`.
+fn attach_to(mount: &OwnedFd, target: &OwnedFd) -> rustix::io::Result<()> {
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-    move_mount(mount, "", &target, "", flags).step(format!("mount {}", shown(path)))
+    move_mount(mount, "", target, "", flags)
 }
 
-fn open_folder(path: &str) -> rustix::io::Result<OwnedFd> {
-    openat(rustix::fs::CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+/// Attaches `mount` at `name` in `folder`, in which nothing is that we have not made.
+fn attach_in(mount: &OwnedFd, folder: &OwnedFd, name: &str) -> rustix::io::Result<()> {
+    move_mount(mount, "", folder, name, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
 }
 
 /// Opens `path` below `root`, without following symbolic links and without leaving.
@@ -148,88 +139,106 @@ fn make_folders(root: BorrowedFd<'_>, path: &Path) -> rustix::io::Result<()> {
     Ok(())
 }
 
-/// Makes an empty file at `path` below `root`, with its folders, unless something is there.
-fn make_file(root: &OwnedFd, path: &Path) -> rustix::io::Result<()> {
+/// The folder at `path` below `root`, made if it is not there.
+fn folder(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
+    match below(root.as_fd(), path) {
+        Err(Errno::NOENT) => {
+            make_folders(root.as_fd(), path)?;
+            below(root.as_fd(), path)
+        }
+        found => found,
+    }
+}
+
+/// The folder that `path` below `root` lies in, made if it is not there, and the last name of `path`.
+fn parent<'a>(root: &OwnedFd, path: &'a Path) -> rustix::io::Result<(OwnedFd, &'a OsStr)> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Err(Errno::INVAL) };
-    make_folders(root.as_fd(), parent)?;
-    let relative = parent.strip_prefix("/").unwrap_or(parent);
-    let parent = if relative.as_os_str().is_empty() { None } else { Some(below(root.as_fd(), relative)?) };
-    let parent = parent.as_ref().map_or(root.as_fd(), AsFd::as_fd);
+    let parent = match parent.strip_prefix("/").unwrap_or(parent) {
+        relative if relative.as_os_str().is_empty() => root.try_clone().map_err(|_| Errno::MFILE)?,
+        relative => folder(root, relative)?,
+    };
+    Ok((parent, name))
+}
+
+/// Makes an empty file called `name` in `folder`, unless something is there.
+fn make_file(folder: &OwnedFd, name: impl rustix::path::Arg) -> rustix::io::Result<()> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-    match openat(parent, name, flags, Mode::from_raw_mode(0o644)) {
+    match openat(folder, name, flags, Mode::from_raw_mode(0o644)) {
+        // Read-only and not there: the caller finds out.
         Ok(_) | Err(Errno::EXIST | Errno::ROFS) => Ok(()),
         Err(error) => Err(error),
     }
 }
 
-/// Puts one source where it belongs; for copy-on-write, returns the open folder of what will be written.
-fn place(root: &OwnedFd, scratch: &OwnedFd, index: usize, source: &Source) -> Result<Option<OwnedFd>, Fault> {
-    let path = &source.path;
-    let here = || format!("place {}", shown(path));
-    match &source.what {
-        What::Link(target) => {
-            let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(None) };
-            make_folders(root.as_fd(), parent).step(here())?;
-            let relative = parent.strip_prefix("/").unwrap_or(parent);
-            let parent =
-                if relative.as_os_str().is_empty() { None } else { Some(below(root.as_fd(), relative).step(here())?) };
-            match symlinkat(target, parent.as_ref().map_or(root.as_fd(), AsFd::as_fd), name) {
-                Ok(()) | Err(Errno::EXIST) => Ok(None),
-                Err(error) => Err(Fault::new(here(), error)),
-            }
+/// The file at `path` below `root`, made with its folders if it is not there.
+fn file(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
+    match below(root.as_fd(), path) {
+        Err(Errno::NOENT) => {
+            let (parent, name) = parent(root, path)?;
+            make_file(&parent, name)?;
+            below(parent.as_fd(), Path::new(name))
         }
-        What::File(tree) => {
-            make_file(root, path).step(here())?;
-            attach_at(tree, root, path).map(|()| None)
-        }
-        What::Folder(tree) => {
-            make_folders(root.as_fd(), path).step(here())?;
-            if source.access == Access::Cow {
-                return copy_on_write(root, scratch, index, path, tree).map(Some);
-            }
-            attach_at(tree, root, path).map(|()| None)
-        }
-        What::Empty { folder } => {
-            let name = format!("empty-{index}");
-            let mode = Mode::from_raw_mode(if source.access == Access::Tmpfs { 0o700 } else { 0o555 });
-            let node = if *folder {
-                mkdirat(scratch, &name, mode).step(here())?;
-                make_folders(root.as_fd(), path).step(here())?;
-                below(scratch.as_fd(), Path::new(&name)).step(here())?
-            } else {
-                make_file(scratch, Path::new(&name)).step(here())?;
-                below(scratch.as_fd(), Path::new(&name)).step(here())?
-            };
-            let tree = detach(node.as_fd(), false).step(here())?;
-            if source.access == Access::Hidden {
-                sys::restrict_mount(tree.as_fd(), attribute::READ_ONLY | attribute::NO_PROGRAMS).step(here())?;
-            }
-            attach_at(&tree, root, path).map(|()| None)
-        }
+        found => found,
     }
 }
 
-/// Lays a folder to write in over the host's.
+/// Puts one source where it belongs. No symbolic link is followed on the way: the workspace may have planted one.
+fn place(view: &mut View, root: &OwnedFd, scratch: &OwnedFd, index: usize, source: Source) -> Result<(), Fault> {
+    let Source { path, access, what } = source;
+    let here = || format!("place {}", shown(&path));
+    let (mount, folder) = match what {
+        What::Link(target) => {
+            let (parent, name) = parent(root, &path).step(here())?;
+            return match symlinkat(&target, &parent, name) {
+                Ok(()) | Err(Errno::EXIST) => Ok(()),
+                Err(error) => Err(Fault::new(here(), error)),
+            };
+        }
+        What::File(tree) => (tree, false),
+        What::Folder(tree) if access == Access::Cow => {
+            let (overlay, upper) = copy_on_write(scratch, index, &path, &tree)?;
+            view.written.push(upper);
+            (overlay, true)
+        }
+        What::Folder(tree) => (tree, true),
+        What::Empty { folder } => {
+            let name = format!("empty-{index}");
+            let mode = Mode::from_raw_mode(if access == Access::Tmpfs { 0o700 } else { 0o555 });
+            if folder { mkdirat(scratch, &name, mode) } else { make_file(scratch, &name) }.step(here())?;
+            let node = below(scratch.as_fd(), Path::new(&name)).step(here())?;
+            let tree = detach(node.as_fd(), false).step(here())?;
+            if access == Access::Hidden {
+                sys::restrict_mount(tree.as_fd(), attribute::READ_ONLY | attribute::NO_PROGRAMS).step(here())?;
+            }
+            (tree, folder)
+        }
+    };
+    let target = if folder { self::folder(root, &path) } else { file(root, &path) }.step(here())?;
+    attach_to(&mount, &target).step(here())?;
+    view.placed.push(Placed { path, access, folder, mount });
+    Ok(())
+}
+
+/// A folder to write in, laid over the host's, and where what is written lies.
 fn copy_on_write(
-    root: &OwnedFd,
     scratch: &OwnedFd,
     index: usize,
     path: &Path,
     lower: &OwnedFd,
-) -> Result<OwnedFd, Fault> {
+) -> Result<(OwnedFd, OwnedFd), Fault> {
     let here = || format!("copy-on-write {}", shown(path));
-    let [below_name, upper_name, work_name] = ["lower", "upper", "work"].map(|name| format!("{name}-{index}"));
-    for name in [&below_name, &upper_name, &work_name] {
+    let [lower_name, upper_name, work_name] = ["lower", "upper", "work"].map(|name| format!("{name}-{index}"));
+    for name in [&lower_name, &upper_name, &work_name] {
         mkdirat(scratch, name.as_str(), Mode::from_raw_mode(0o755)).step(here())?;
     }
     let like = rustix::fs::fstat(lower).step(here())?;
     rustix::fs::chmodat(scratch, &upper_name, Mode::from_raw_mode(like.st_mode & 0o777), rustix::fs::AtFlags::empty())
         .step(here())?;
-    attach_at(lower, scratch, Path::new(&below_name))?;
-    let full = |name: &str| format!("{BASE}/{SCRATCH}/{name}");
+    attach_in(lower, scratch, &lower_name).step(here())?;
+    let full = |name: &str| format!("{SCRATCH}/{name}");
     let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).step(here())?;
     for (key, value) in
-        [("lowerdir", full(&below_name)), ("upperdir", full(&upper_name)), ("workdir", full(&work_name))]
+        [("lowerdir", full(&lower_name)), ("upperdir", full(&upper_name)), ("workdir", full(&work_name))]
     {
         fsconfig_set_string(&context, key, value).step(here())?;
     }
@@ -238,83 +247,9 @@ fn copy_on_write(
     fsconfig_create(&context).step(here())?;
     let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
     let overlay = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).step(here())?;
-    attach_at(&overlay, root, path)?;
-    unmount(full(&below_name), UnmountFlags::DETACH).step(here())?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    openat(scratch, &upper_name, flags, Mode::empty()).step(here())
-}
-
-/// `/proc` of the sandbox's own processes: read-only, without other users' processes, and with the host's parts
-/// masked.
-fn own_proc(root: &OwnedFd, plan: &Plan) -> Result<(), Fault> {
-    let context = fsopen("proc", FsOpenFlags::FSOPEN_CLOEXEC).step("own /proc")?;
-    if plan.has(Layer::HiddenInit) {
-        fsconfig_set_string(&context, "hidepid", "invisible").step("own /proc")?;
-    }
-    fsconfig_create(&context).step("own /proc")?;
-    let mut attributes =
-        MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC;
-    if plan.has(Layer::ReadOnly) {
-        attributes |= MountAttrFlags::MOUNT_ATTR_RDONLY;
-    }
-    let proc = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).step("own /proc")?;
-    mkdirat(root, "proc", Mode::from_raw_mode(0o555)).step("own /proc")?;
-    attach_at(&proc, root, Path::new("proc"))?;
-    if !plan.has(Layer::ProcMasks) {
-        return Ok(());
-    }
-    // Two mounts that show nothing, read-only; every mask is a copy of one of them.
-    let masks = tmpfs("4k", 16).step("mask /proc")?;
-    mkdirat(root, ".mask", Mode::from_raw_mode(0o555)).step("mask /proc")?;
-    attach_at(&masks, root, Path::new(".mask"))?;
-    let masks = below(root.as_fd(), Path::new(".mask")).step("mask /proc")?;
-    make_file(&masks, Path::new("file")).step("mask /proc")?;
-    mkdirat(&masks, "folder", Mode::from_raw_mode(0o555)).step("mask /proc")?;
-    sys::restrict_mount(masks.as_fd(), attribute::READ_ONLY | attribute::NO_PROGRAMS).step("mask /proc")?;
-    let node = |name: &str| below(masks.as_fd(), Path::new(name)).step("mask /proc");
-    let (file, folder) = (node("file")?, node("folder")?);
-    let proc = below(root.as_fd(), Path::new("proc")).step("mask /proc")?;
-    for name in MASKED {
-        let node =
-            match rustix::fs::openat(&proc, *name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
-                Ok(node) => node,
-                // Not in this kernel, or not for us.
-                Err(Errno::NOENT | Errno::ACCESS) => continue,
-                Err(error) => return Err(Fault::new("mask /proc", error)),
-            };
-        let kind = rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&node).step("mask /proc")?.st_mode);
-        let mask = if kind == rustix::fs::FileType::Directory { &folder } else { &file };
-        let tree = detach(mask.as_fd(), false).step("mask /proc")?;
-        let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-        move_mount(&tree, "", &node, "", flags).step(format!("mask /proc/{name}"))?;
-    }
-    unmount(format!("{BASE}/.mask"), UnmountFlags::DETACH).step("mask /proc")?;
-    rustix::fs::unlinkat(root, ".mask", rustix::fs::AtFlags::REMOVEDIR).step("mask /proc")
-}
-
-/// `/dev`: five devices, shared memory, and the usual links.
-fn devices(root: &OwnedFd, scratch: &OwnedFd, sources: &Sources) -> Result<(), Fault> {
-    mkdirat(root, "dev", Mode::from_raw_mode(0o755)).step("/dev")?;
-    for (name, tree) in &sources.devices {
-        let path = Path::new("dev").join(name);
-        make_file(root, &path).step("/dev")?;
-        attach_at(tree, root, &path)?;
-    }
-    let dev = below(root.as_fd(), Path::new("dev")).step("/dev")?;
-    for (name, target) in [
-        ("fd", "/proc/self/fd"),
-        ("stdin", "/proc/self/fd/0"),
-        ("stdout", "/proc/self/fd/1"),
-        ("stderr", "/proc/self/fd/2"),
-    ] {
-        symlinkat(target, &dev, name).step("/dev")?;
-    }
-    mkdirat(&dev, "shm", Mode::from_raw_mode(0o755)).step("/dev/shm")?;
-    mkdirat(scratch, "shm", Mode::from_raw_mode(0o700)).step("/dev/shm")?;
-    let shm = below(scratch.as_fd(), Path::new("shm")).step("/dev/shm")?;
-    let tree = detach(shm.as_fd(), false).step("/dev/shm")?;
-    sys::restrict_mount(tree.as_fd(), attribute::NO_PROGRAMS).step("/dev/shm")?;
-    attach_at(&tree, root, Path::new("dev/shm"))
+    let upper = openat(scratch, &upper_name, flags, Mode::empty()).step(here())?;
+    Ok((overlay, upper))
 }
 
 /// `/etc`: who one is, and nothing about the host.
@@ -341,8 +276,3 @@ fn etc(root: &OwnedFd) -> Result<(), Fault> {
 
 /// A file that no rule of Landlock covers, to see that it holds.
 pub(super) const CANARY: &str = "/.landlock";
-
-/// The root alone: what is mounted below it keeps its own attributes.
-fn read_only_alone(root: &OwnedFd) -> std::io::Result<()> {
-    sys::restrict_mount_alone(root.as_fd(), attribute::READ_ONLY)
-}

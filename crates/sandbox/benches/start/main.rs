@@ -1,0 +1,102 @@
+//! What containment costs: from start to exit of `/bin/true`, plain, contained and with bubblewrap; memory; a real
+//! build inside and outside; a system call that is denied. One command prints all of it, each figure beside a floor of
+//! the same run; docs/performance.md says what the figures do not mean.
+//!
+//! An argument picks the parts whose name begins with it: `cargo bench -p callgate-sandbox --bench start -- start`.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a bench stops at what it did not expect")]
+
+mod times;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use callgate_sandbox::{Exit, Host, Launcher, Part, Plan, Profiles, Request, Streams, compile};
+use times::Contest;
+
+/// What every part stands on.
+struct Ground {
+    launcher: Launcher,
+    host: Host,
+    profiles: Profiles,
+    /// The profile that this machine's `workspace` comes down to.
+    profile: &'static str,
+    folder: tempfile::TempDir,
+}
+
+impl Ground {
+    fn new() -> Self {
+        let launcher = Launcher::at(env!("CARGO_BIN_EXE_callgate-launcher"), Vec::<String>::new());
+        let host = launcher.probe().unwrap();
+        let profile = if host.has(Part::MemoryGroup) { "workspace" } else { "workspace-watched" };
+        let folder = tempfile::tempdir_in("/var/tmp").unwrap();
+        Self { launcher, host, profiles: Profiles::default(), profile, folder }
+    }
+
+    fn plan(&self, profile: &str, workspace: Option<&Path>, command: &[&str]) -> Plan {
+        let request = Request {
+            command: command.iter().map(Into::into).collect(),
+            workspace: workspace.map(PathBuf::from),
+            ..Request::default()
+        };
+        compile(self.profiles.get(profile).unwrap(), &request, &self.host).unwrap()
+    }
+
+    fn run(&self, plan: &Plan) {
+        let finished = self.launcher.launch(plan, Streams::none()).unwrap().wait().unwrap();
+        assert_eq!(finished.ending.exit, Exit::Code(0));
+    }
+}
+
+fn main() {
+    // `cargo bench` passes `--bench`.
+    let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
+    let ground = Ground::new();
+    let parts: [(&str, fn(&Ground)); 1] = [("start", start)];
+    for (name, part) in parts {
+        if name.starts_with(&wanted) {
+            part(&ground);
+        }
+    }
+}
+
+/// From start to exit of `/bin/true`.
+fn start(ground: &Ground) {
+    let runs = std::env::var("CALLGATE_LONG").map_or(200, |_| 1000);
+    let mut contest = Contest::new("start to exit of /bin/true");
+    contest.enter("plain", || assert!(Command::new("/bin/true").status().unwrap().success()));
+    let wrapped = || {
+        let mut command = Command::new("bwrap");
+        command.args(["--ro-bind", "/", "/", "--unshare-all", "/bin/true"]).stdout(Stdio::null());
+        command.status()
+    };
+    if wrapped().is_ok_and(|status| status.success()) {
+        contest.enter("bwrap --ro-bind / / --unshare-all", move || assert!(wrapped().unwrap().success()));
+    } else {
+        assert!(std::env::var_os("CI").is_none(), "CI must have bubblewrap to compare with");
+        println!("SKIPPED: bwrap, which is not installed or cannot run here");
+    }
+    let workspace = ground.folder.path();
+    for (name, profile, workspace) in [
+        ("native, counted memory, no workspace".to_owned(), "workspace-watched", None),
+        (format!("native, {}, no workspace", ground.profile), ground.profile, None),
+        (format!("native, {}, copy-on-write", ground.profile), ground.profile, Some(workspace)),
+    ] {
+        let plan = ground.plan(profile, workspace, &["/bin/true"]);
+        contest.enter(&name, move || ground.run(&plan));
+    }
+    let plan = ground.plan(ground.profile, None, &["/bin/true"]);
+    contest.enter_timed(&format!("native, {}, launcher standing by", ground.profile), move || warm(ground, &plan));
+    contest.run(runs);
+}
+
+/// With a launcher that was started before, as a gate keeps one.
+fn warm(ground: &Ground, plan: &Plan) -> Duration {
+    let standby = ground.launcher.stand_by().unwrap();
+    // Until it waits.
+    std::thread::sleep(Duration::from_millis(3));
+    let start = Instant::now();
+    let finished = standby.launch(plan, Streams::none()).unwrap().wait().unwrap();
+    assert_eq!(finished.ending.exit, Exit::Code(0));
+    start.elapsed()
+}

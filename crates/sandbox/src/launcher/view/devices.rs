@@ -1,0 +1,35 @@
+//! `/dev`: five devices, shared memory, and the usual links.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{Mode, mkdirat, symlinkat};
+
+use super::{attach_in, below, make_file};
+use crate::ending::{Fault, Step};
+use crate::launcher::mounts::{Sources, detach};
+use crate::sys::{self, attribute};
+
+/// Makes it, in `root`; shared memory lies in `scratch`.
+pub(super) fn make(root: &OwnedFd, scratch: &OwnedFd, sources: &Sources) -> Result<(), Fault> {
+    mkdirat(root, "dev", Mode::from_raw_mode(0o755)).step("/dev")?;
+    let dev = below(root.as_fd(), Path::new("dev")).step("/dev")?;
+    for (name, tree) in &sources.devices {
+        make_file(&dev, *name).step("/dev")?;
+        attach_in(tree, &dev, name).step("/dev")?;
+    }
+    for (name, target) in [
+        ("fd", "/proc/self/fd"),
+        ("stdin", "/proc/self/fd/0"),
+        ("stdout", "/proc/self/fd/1"),
+        ("stderr", "/proc/self/fd/2"),
+    ] {
+        symlinkat(target, &dev, name).step("/dev")?;
+    }
+    mkdirat(&dev, "shm", Mode::from_raw_mode(0o755)).step("/dev/shm")?;
+    mkdirat(scratch, "shm", Mode::from_raw_mode(0o700)).step("/dev/shm")?;
+    let shm = below(scratch.as_fd(), Path::new("shm")).step("/dev/shm")?;
+    let tree = detach(shm.as_fd(), false).step("/dev/shm")?;
+    sys::restrict_mount(tree.as_fd(), attribute::NO_PROGRAMS).step("/dev/shm")?;
+    attach_in(&tree, &dev, "shm").step("/dev/shm")
+}

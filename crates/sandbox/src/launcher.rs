@@ -10,7 +10,9 @@
 //! program's process binds itself (no capabilities, Landlock, system call filter), waits until the launcher has read
 //! back what it got, and only then executes what was asked for.
 //!
-//! A sandbox is never forked from the supervisor: that has threads, and a fork would copy their locks as they are.
+//! A sandbox is never forked from the supervisor: that has threads, and a fork would copy their locks as they are. A
+//! launcher is forked from its mother, which the supervisor started as a program of its own, and which does nothing
+//! but that: it has one thread, sees no plan, and is told nothing of any run.
 
 mod groups;
 mod inside;
@@ -28,22 +30,53 @@ use std::process::ExitCode;
 use crate::ending::{Fault, Step};
 use crate::message::{Answer, Order, receive, send};
 use crate::plan::Layer;
-use crate::sys;
+use crate::sys::{self, Side};
 
-/// The whole life of a launcher. Standard input is the socket to the supervisor.
+/// The whole life of the mother of launchers. Standard input is the socket to the supervisor.
 pub fn main() -> ExitCode {
-    match serve() {
+    match bear() {
         Ok(()) => ExitCode::SUCCESS,
         // The supervisor is gone, or what it sent makes no sense: there is nobody to tell.
         Err(_) => ExitCode::FAILURE,
     }
 }
 
-fn serve() -> Result<(), Fault> {
+/// What asks for a launcher. With it comes the launcher's socket; the answer is its process number, with a handle to
+/// the process.
+pub(crate) const BIRTH: u8 = 1;
+
+/// Forks a launcher whenever the supervisor wants one, until that is gone.
+fn bear() -> Result<(), Fault> {
     sys::ignore_terminal_signals();
+    // Nobody waits for launchers: the supervisor hears from each how it went.
+    sys::forget_children(true);
     // Whoever started us could have done so. But a process that is started in another folder is forked off, with
     // copies of all that a large supervisor has mapped.
     rustix::process::chdir("/").step("working directory")?;
+    let stdin = std::io::stdin();
+    while let Some((asked, descriptors)) = receive::<u8>(stdin.as_fd()).step("birth")? {
+        let Some(socket) = descriptors.into_iter().next().filter(|_| asked == BIRTH) else {
+            return Err(Fault::new("birth", "no socket came"));
+        };
+        match sys::fork(0, None).step("birth")? {
+            Side::Child => {
+                sys::forget_children(false);
+                let served = rustix::stdio::dup2_stdin(&socket).step("standard input").and_then(|()| {
+                    drop(socket);
+                    serve()
+                });
+                sys::leave(served.is_err().into())
+            }
+            Side::Parent { pid, handle } => {
+                send(stdin.as_fd(), &pid.as_raw_nonzero().get(), &[handle.as_fd()]).step("birth")?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The whole life of a launcher. Standard input is its socket to the supervisor.
+fn serve() -> Result<(), Fault> {
     let stdin = std::io::stdin();
     let socket = stdin.as_fd();
     let (order, descriptors) = receive::<Order>(socket).step("order")?.ok_or_else(|| Fault::new("order", "none"))?;

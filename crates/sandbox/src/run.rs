@@ -4,13 +4,17 @@ use std::ffi::OsString;
 use std::io::{self, PipeReader};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, socketpair};
 
 use crate::ending::{Ending, Exit, Usage};
 use crate::host::Host;
+use crate::launcher;
 use crate::message::{Answer, Order, receive, send};
 use crate::plan::Plan;
 use crate::profile::Access;
@@ -30,11 +34,63 @@ pub enum LaunchError {
     Died,
 }
 
-/// How to start a launcher.
+/// Where launchers come from. The first one that is asked for starts a process, their mother, which lives as long as
+/// this and its clones do; each launcher is a process of its own, forked from her, and serves one run.
 #[derive(Clone, Debug)]
 pub struct Launcher {
     program: PathBuf,
     arguments: Vec<OsString>,
+    mother: Arc<Mutex<Option<Mother>>>,
+}
+
+/// The process that launchers are forked from. It has a single thread and is told nothing of any run.
+#[derive(Debug)]
+struct Mother {
+    child: Child,
+    socket: OwnedFd,
+}
+
+impl Mother {
+    fn start(program: &Path, arguments: &[OsString]) -> Result<Self, LaunchError> {
+        let (ours, theirs) = sockets()?;
+        let mut command = Command::new(program);
+        command.arg0("callgate-launcher").args(arguments).env_clear();
+        command.stdin(theirs).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = command.spawn().map_err(|error| LaunchError::Start(program.display().to_string(), error))?;
+        Ok(Self { child, socket: ours })
+    }
+
+    /// A launcher, with the socket to it; nothing if she is gone.
+    fn bear(&self) -> io::Result<Option<Running>> {
+        let (ours, theirs) = sockets()?;
+        let gone = |error: &io::Error| {
+            use io::ErrorKind::{BrokenPipe, ConnectionReset};
+            matches!(error.kind(), BrokenPipe | ConnectionReset)
+        };
+        let asked = send(&self.socket, &launcher::BIRTH, &[theirs.as_fd()]);
+        drop(theirs);
+        let (id, handles) = match asked.and_then(|()| receive::<i32>(&self.socket)) {
+            Ok(Some(answer)) => answer,
+            Ok(None) => return Ok(None),
+            Err(error) if gone(&error) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let handle = handles.into_iter().next().ok_or(io::ErrorKind::InvalidData)?;
+        let id = u32::try_from(id).map_err(|_| io::ErrorKind::InvalidData)?;
+        Ok(Some(Running { id, handle, socket: ours, over: false, copies: Vec::new(), got: None, stdout: None, stderr: None }))
+    }
+}
+
+impl Drop for Mother {
+    fn drop(&mut self) {
+        // She sees that we are gone, and ends; launchers that still serve a run do not.
+        let _ = shutdown(&self.socket, Shutdown::Both);
+        let _ = self.child.wait();
+    }
+}
+
+fn sockets() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?)
 }
 
 /// Where output goes.
@@ -86,7 +142,11 @@ impl Sink {
 impl Launcher {
     /// A launcher program of its own, or another way to start one.
     pub fn at(program: impl Into<PathBuf>, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
-        Self { program: program.into(), arguments: arguments.into_iter().map(Into::into).collect() }
+        Self {
+            program: program.into(),
+            arguments: arguments.into_iter().map(Into::into).collect(),
+            mother: Arc::default(),
+        }
     }
 
     /// This program itself, started again with `word` as its only argument, at which it must call
@@ -118,20 +178,21 @@ impl Launcher {
         self.stand_by()?.launch(plan, streams)
     }
 
-    /// Starts a launcher that waits for its plan. It knows nothing of any agent yet, and serves one run; to have one
-    /// at hand saves a run the start of a process.
+    /// A launcher that waits for its plan. It knows nothing of any agent yet, and serves one run.
     ///
     /// # Errors
     /// If it cannot be started.
     pub fn stand_by(&self) -> Result<Standby, LaunchError> {
-        let (ours, theirs) =
-            socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).map_err(io::Error::from)?;
-        let mut command = Command::new(&self.program);
-        command.arg0("callgate-launcher").args(&self.arguments).env_clear();
-        command.stdin(theirs).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = command.spawn().map_err(|error| LaunchError::Start(self.program.display().to_string(), error))?;
-        let running = Running { child, socket: ours, copies: Vec::new(), got: None, stdout: None, stderr: None };
-        Ok(Standby { running })
+        let mut mother = self.mother.lock().unwrap_or_else(PoisonError::into_inner);
+        // Somebody may have ended her since; then another takes her place.
+        if let Some(alive) = &*mother
+            && let Some(running) = alive.bear()?
+        {
+            return Ok(Standby { running });
+        }
+        *mother = None;
+        let another = mother.insert(Mother::start(&self.program, &self.arguments)?);
+        another.bear()?.map(|running| Standby { running }).ok_or(LaunchError::Died)
     }
 }
 
@@ -164,8 +225,11 @@ impl Standby {
 /// A run that has been started. Dropping it ends it.
 #[derive(Debug)]
 pub struct Running {
-    child: Child,
+    id: u32,
+    handle: OwnedFd,
     socket: OwnedFd,
+    /// Whether the launcher has said its last word: nothing of the run is left.
+    over: bool,
     copies: Vec<PathBuf>,
     got: Option<ReadBack>,
     stdout: Option<PipeReader>,
@@ -214,7 +278,7 @@ impl Running {
 
     /// The launcher's process number.
     pub fn id(&self) -> u32 {
-        self.child.id()
+        self.id
     }
 
     /// The read end of standard output, if it was asked for as a pipe.
@@ -237,7 +301,7 @@ impl Running {
             match receive::<Answer>(&self.socket)? {
                 Some((Answer::Started(got), _)) => self.got = Some(*got),
                 Some((Answer::Refused(fault), _)) => {
-                    self.reap();
+                    self.over = true;
                     return Err(LaunchError::Talk(io::Error::other(fault)));
                 }
                 _ => return Err(LaunchError::Died),
@@ -255,12 +319,12 @@ impl Running {
             match receive::<Answer>(&self.socket) {
                 Ok(Some((Answer::Started(got), _))) => self.got = Some(*got),
                 Ok(Some((Answer::Refused(fault), _))) => {
-                    self.reap();
+                    self.over = true;
                     let ending = Ending { exit: Exit::Refused(fault), usage: Usage::default() };
                     return Ok(Finished { ending, got: None, written: Vec::new() });
                 }
                 Ok(Some((Answer::Ended(ending), folders))) => {
-                    self.reap();
+                    self.over = true;
                     let copies = std::mem::take(&mut self.copies);
                     if folders.len() != copies.len() {
                         return Err(LaunchError::Died);
@@ -274,9 +338,10 @@ impl Running {
         }
     }
 
-    /// Waits for the launcher, which has said its last word or lost us.
+    /// Waits for the end of a launcher that has lost us, or was killed.
     fn reap(&mut self) {
-        let _ = self.child.wait();
+        let mut ended = [PollFd::new(&self.handle, PollFlags::IN)];
+        while poll(&mut ended, None) == Err(Errno::INTR) {}
         // If it was killed, its control groups are still there, and empty by now or in a moment.
         for group in self.got.iter().flat_map(|got| &got.groups) {
             for _ in 0..50 {
@@ -293,8 +358,11 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // The launcher sees that we are gone, and ends everything before it ends itself.
-        let _ = shutdown(&self.socket, Shutdown::Both);
-        self.reap();
+        // A launcher that has said its last word has nothing left to do but to end.
+        if !self.over {
+            // It sees that we are gone, and ends everything before it ends itself.
+            let _ = shutdown(&self.socket, Shutdown::Both);
+            self.reap();
+        }
     }
 }

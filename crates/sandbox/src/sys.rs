@@ -176,6 +176,12 @@ pub(crate) fn ignore_terminal_signals() {
     }
 }
 
+/// Whether children that end are forgotten at once, rather than kept until somebody waits for them.
+pub(crate) fn forget_children(forgotten: bool) {
+    // SAFETY: neither involves a function of ours.
+    unsafe { libc::signal(libc::SIGCHLD, if forgotten { libc::SIG_IGN } else { libc::SIG_DFL }) };
+}
+
 /// A program with arguments and environment, ready to be executed without another allocation.
 pub(crate) struct Program {
     paths: Vec<CString>,

@@ -120,6 +120,8 @@ pub(super) fn watch(
     let mut told = None;
     let mut cut: Option<Exit> = None;
     let mut alive = true;
+    // Whether anybody inside can still say something.
+    let mut speaks = true;
     // While anything lives, and then until all that it wrote is handed on. Input never holds the end up.
     while alive || flows.iter().take(2).any(|flow| !flow.is_done()) {
         let now = Instant::now();
@@ -143,7 +145,7 @@ pub(super) fn watch(
             continue;
         }
         let until = [deadline, next_count.filter(|_| alive)].into_iter().flatten().min();
-        let ready = wait(supervisor, sandbox, &flows, alive, until.map(|until| until.saturating_duration_since(now)))?;
+        let ready = wait(supervisor, sandbox, &flows, (alive, speaks), until.map(|until| until.saturating_duration_since(now)))?;
         if ready.supervisor {
             cut.get_or_insert(Exit::Cancelled);
             if !alive {
@@ -156,7 +158,8 @@ pub(super) fn watch(
                     told = Some(Told { status, cpu_micros, peak_kib })
                 }
                 Some((Word::Failed(fault), _)) => cut = Some(Exit::Refused(fault)),
-                Some(_) | None => {}
+                Some(_) => {}
+                None => speaks = false,
             }
         }
         if ready.init {
@@ -225,7 +228,7 @@ fn wait(
     supervisor: BorrowedFd<'_>,
     sandbox: &Sandbox,
     flows: &[Flow],
-    alive: bool,
+    (alive, speaks): (bool, bool),
     most: Option<Duration>,
 ) -> Result<Ready, Fault> {
     enum Of {
@@ -237,9 +240,11 @@ fn wait(
     }
     let mut list = vec![PollFd::from_borrowed_fd(supervisor, PollFlags::RDHUP | PollFlags::IN)];
     let mut of = vec![Of::Supervisor];
-    if alive {
+    if alive && speaks {
         list.push(PollFd::new(&sandbox.inside, PollFlags::IN));
         of.push(Of::Inside);
+    }
+    if alive {
         list.push(PollFd::new(&sandbox.handle, PollFlags::IN));
         of.push(Of::Init);
     }

@@ -30,6 +30,7 @@ use std::process::ExitCode;
 use crate::ending::{Fault, Step};
 use crate::message::{Answer, Order, receive, send};
 use crate::plan::Layer;
+use crate::seccomp;
 use crate::sys::{self, Side};
 
 /// The whole life of the mother of launchers. Standard input is the socket to the supervisor.
@@ -53,6 +54,7 @@ fn bear() -> Result<(), Fault> {
     // Whoever started us could have done so. But a process that is started in another folder is forked off, with
     // copies of all that a large supervisor has mapped.
     rustix::process::chdir("/").step("working directory")?;
+    let _ = seccomp::filter(seccomp::Switches::default());
     let stdin = std::io::stdin();
     while let Some((asked, descriptors)) = receive::<u8>(stdin.as_fd()).step("birth")? {
         let Some(socket) = descriptors.into_iter().next().filter(|_| asked == BIRTH) else {

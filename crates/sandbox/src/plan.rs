@@ -13,7 +13,7 @@ use callgate_text::Digest;
 use crate::host::{Host, Part};
 use crate::profile::is_plain;
 use crate::profile::{Access, Limits, MemoryBy, Network, Profile, Tier};
-use crate::wire::{fields, variants};
+use crate::wire::{Malformed, Wire, fields, variants};
 
 /// What is to be run.
 #[derive(Clone, Debug, Default)]
@@ -59,7 +59,7 @@ pub struct Plan {
     pub(crate) landlock: u32,
     pub(crate) unified: Option<PathBuf>,
     pub(crate) memory_group: Option<PathBuf>,
-    pub(crate) without: Vec<Layer>,
+    pub(crate) without: Without,
 }
 
 fields!(Plan {
@@ -91,7 +91,9 @@ variants!(Access { Hidden, Tmpfs, Ro, Cow, Rw });
 variants!(MemoryBy { Kernel, Watched });
 fields!(Limits { wall, cpu, memory, memory_by, processes, open_files, output, disk, files });
 
-/// A layer of the defence. Tests leave one out, to see that a probe notices; nothing else can.
+/// A layer of the defence. Tests leave one out, to see that a probe notices. Nothing else can: without the feature
+/// `mutants`, which only this crate's own tests switch on, no plan says so, and a launcher neither reads one that does
+/// nor knows how to leave anything out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Layer {
     /// The filter on system calls.
@@ -153,7 +155,7 @@ variants!(Layer {
 impl Plan {
     /// The digest of everything that will be done.
     pub fn digest(&self) -> Digest {
-        Digest::of(&crate::wire::Wire::to_bytes(self))
+        Digest::of(&self.to_bytes())
     }
 
     /// The environment that the program will have.
@@ -163,9 +165,10 @@ impl Plan {
 
     /// Leaves `layer` out, so that a test can see that it matters. A run of such a plan says `weakened` in its
     /// read-back, and so in whatever records it.
+    #[cfg(any(test, feature = "mutants"))]
     #[must_use]
     pub fn without(mut self, layer: Layer) -> Self {
-        self.without.push(layer);
+        self.without.0.push(layer);
         if layer == Layer::CopyOnWrite {
             for mount in self.mounts.iter_mut().filter(|mount| mount.access == Access::Cow) {
                 mount.access = Access::Rw;
@@ -174,8 +177,35 @@ impl Plan {
         self
     }
 
+    #[cfg(any(test, feature = "mutants"))]
     pub(crate) fn has(&self, layer: Layer) -> bool {
-        !self.without.contains(&layer)
+        !self.without.0.contains(&layer)
+    }
+
+    #[cfg(not(any(test, feature = "mutants")))]
+    #[allow(clippy::unused_self, reason = "what tests leave out stands in the plan")]
+    pub(crate) const fn has(&self, _: Layer) -> bool {
+        true
+    }
+
+    /// The layers that are left out.
+    pub(crate) fn weakened(&self) -> &[Layer] {
+        &self.without.0
+    }
+}
+
+/// The layers that a plan leaves out: none, but in a test.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Without(Vec<Layer>);
+
+impl Wire for Without {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.0.put(out);
+    }
+
+    fn take(from: &mut &[u8]) -> Result<Self, Malformed> {
+        let layers = Vec::take(from)?;
+        if cfg!(any(test, feature = "mutants")) || layers.is_empty() { Ok(Self(layers)) } else { Err(Malformed) }
     }
 }
 
@@ -256,7 +286,7 @@ pub fn compile(profile: &Profile, request: &Request, host: &Host) -> Result<Plan
         landlock: host.landlock,
         unified: groups.unified.clone(),
         memory_group: groups.memory.clone().filter(|_| by_kernel && groups.unified.is_none()),
-        without: Vec::new(),
+        without: Without::default(),
     })
 }
 
@@ -314,7 +344,6 @@ mod tests {
     use super::*;
     use crate::host::{Groups, Missing};
     use crate::profile::Profiles;
-    use crate::wire::Wire;
 
     fn host() -> Host {
         let groups = Groups { unified: None, memory: Some("/sys/fs/cgroup/memory".into()) };

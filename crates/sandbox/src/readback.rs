@@ -106,7 +106,7 @@ impl ReadBack {
             namespaces,
             landlock,
             groups,
-            weakened: plan.without.clone(),
+            weakened: plan.weakened().to_vec(),
         })
     }
 

@@ -11,6 +11,26 @@ mod table;
 pub(crate) use assemble::{Instruction, program};
 pub(crate) use table::{Switches, table};
 
+use std::sync::OnceLock;
+
+/// The filter for a program with these switches. All of them are made when the first is asked for, which the mother of
+/// launchers does, so that no run has to.
+pub(crate) fn filter(switches: Switches) -> &'static [Instruction] {
+    static FILTERS: OnceLock<[Vec<Instruction>; 4]> = OnceLock::new();
+    let filters = FILTERS.get_or_init(|| {
+        [(false, false), (false, true), (true, false), (true, true)].map(|(internet, unix)| {
+            program(&table(Switches { internet, unix }), Answer::Errno(libc::ENOSYS as u16))
+        })
+    });
+    let [neither, unix, internet, both] = filters;
+    match (switches.internet, switches.unix) {
+        (false, false) => neither,
+        (false, true) => unix,
+        (true, false) => internet,
+        (true, true) => both,
+    }
+}
+
 /// What happens to a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {

@@ -51,7 +51,7 @@ fn build_and_run(
     // Unless root has opened them, while this is still the user outside that it was.
     let sources = match sources {
         Some(sources) => sources,
-        None => mounts::open_all(plan, None)?,
+        None => mounts::open_all(plan)?,
     };
     become_the_user(plan.has(Layer::DeathSignal))?;
     rustix::process::setsid().step("session")?;
@@ -64,9 +64,6 @@ fn build_and_run(
         sys::raise_loopback(socket).step("loopback")?;
     }
     let view::View { written, placed } = view::build(plan, sources)?;
-    let folders: Vec<BorrowedFd<'_>> = written.iter().map(AsFd::as_fd).collect();
-    Word::Built.say(&ends.launcher, &folders).step("tell the launcher")?;
-    drop(written);
 
     limits(plan)?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
@@ -88,8 +85,9 @@ fn build_and_run(
         // does not start before the launcher has heard the next word.
         rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).step("hide the init")?;
     }
-    Word::Forked.say(&ends.launcher, &[handle.as_fd()]).step("tell the launcher")?;
-    drop(handle);
+    let told: Vec<BorrowedFd<'_>> = std::iter::once(&handle).chain(&written).map(AsFd::as_fd).collect();
+    Word::Forked.say(&ends.launcher, &told).step("tell the launcher")?;
+    drop((handle, written));
     let launcher = ends.launcher;
     drop((ends.stdin, ends.stdout, ends.stderr));
     collect(plan, &launcher, first)

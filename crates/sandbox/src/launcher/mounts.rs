@@ -46,12 +46,26 @@ pub(super) struct Sources {
     pub(super) devices: Vec<(&'static str, OwnedFd)>,
 }
 
+impl Sources {
+    /// Shows what is not the system's as the run's own.
+    pub(super) fn map(&self, mapper: &Mapper) -> Result<(), Fault> {
+        for Source { path, what, .. } in &self.places {
+            if let What::Folder(tree) | What::File(tree) = what
+                && !is_system(path)
+            {
+                mapper.map(tree)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Opens all sources of `plan`. No symbolic link is followed anywhere on the way: a workspace whose parent was swapped
 /// for a link is refused, not followed.
-pub(super) fn open_all(plan: &Plan, mapper: Option<&Mapper>) -> Result<Sources, Fault> {
+pub(super) fn open_all(plan: &Plan) -> Result<Sources, Fault> {
     let mut places = Vec::new();
     for mount in &plan.mounts {
-        if let Some(what) = open(mount, mapper)? {
+        if let Some(what) = open(mount)? {
             if let What::Folder(tree) | What::File(tree) = &what {
                 sys::restrict_mount(tree.as_fd(), attributes(plan, mount))
                     .step(format!("restrict {}", shown(&mount.path)))?;
@@ -80,7 +94,7 @@ fn attributes(plan: &Plan, mount: &Mount) -> u64 {
     if mount.access == Access::Ro && plan.has(Layer::ReadOnly) { always | attribute::READ_ONLY } else { always }
 }
 
-fn open(mount: &Mount, mapper: Option<&Mapper>) -> Result<Option<What>, Fault> {
+fn open(mount: &Mount) -> Result<Option<What>, Fault> {
     let path = &mount.path;
     if mount.access == Access::Tmpfs {
         return Ok(Some(What::Empty { folder: true }));
@@ -109,9 +123,6 @@ fn open(mount: &Mount, mapper: Option<&Mapper>) -> Result<Option<What>, Fault> {
                 return Err(Fault::new(shown(path), "only a folder can be copy-on-write"));
             }
             let tree = detach(node.as_fd(), folder).step(format!("clone the mount of {}", shown(path)))?;
-            if let Some(mapper) = mapper.filter(|_| !is_system(path)) {
-                mapper.map(&tree)?;
-            }
             Ok(Some(if folder { What::Folder(tree) } else { What::File(tree) }))
         }
         _ => Err(Fault::new(shown(path), "neither a file nor a folder")),

@@ -18,7 +18,7 @@ use super::start::{INSIDE_ID, await_go, go};
 use super::{groups, mounts, program, view};
 use crate::ending::{Fault, Step};
 use crate::host::{Groups, Host, Missing, Part};
-use crate::seccomp::{self, Answer};
+use crate::seccomp;
 use crate::sys::{self, Side};
 use crate::wire::Wire;
 
@@ -109,8 +109,7 @@ fn try_inside() -> Vec<Missing> {
     note(Part::OwnProc, own_proc().map(drop).step("mount proc"));
     note(Part::CopyOnWrite, overlay().step("mount overlay"));
     // Last: from here on this process can hardly do anything.
-    let calls = seccomp::table(seccomp::Switches::default());
-    note(Part::Seccomp, program::install(&seccomp::program(&calls, Answer::Errno(libc::ENOSYS as u16))));
+    note(Part::Seccomp, program::install(seccomp::filter(seccomp::Switches::default())));
     missing
 }
 

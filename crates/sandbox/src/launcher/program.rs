@@ -16,13 +16,13 @@ use super::view::{self, Placed};
 use crate::ending::{Fault, Step};
 use crate::plan::{Layer, Plan};
 use crate::profile::Access;
-use crate::seccomp::{self, Answer, Instruction, Switches};
+use crate::seccomp::{self, Instruction, Switches};
 use crate::sys::{self, Program};
 
 /// Everything that binds the program, made before the fork so that little is left to do after it.
 pub(super) struct Bound {
     rules: Option<RulesetCreated>,
-    filter: Vec<Instruction>,
+    filter: &'static [Instruction],
     program: Program,
 }
 
@@ -31,7 +31,7 @@ impl Bound {
         let switches = Switches { internet: plan.loopback, unix: plan.unix_sockets };
         Ok(Self {
             rules: if plan.has(Layer::Landlock) { Some(rules(plan, placed)?) } else { None },
-            filter: seccomp::program(&seccomp::table(switches), Answer::Errno(libc::ENOSYS as u16)),
+            filter: seccomp::filter(switches),
             program: executable(plan)?,
         })
     }
@@ -50,7 +50,7 @@ pub(super) fn main(plan: &Plan, ends: Ends, bound: Bound) -> ! {
 /// Comes back only with what went wrong.
 fn become_program(plan: &Plan, ends: Ends, bound: Bound) -> Fault {
     let Bound { rules, filter, program } = bound;
-    let prepared = prepare(plan, &ends, rules, &filter);
+    let prepared = prepare(plan, &ends, rules, filter);
     match prepared.and_then(|landlock| {
         Word::Bound(landlock).say(&ends.launcher, &[]).step("tell the launcher")?;
         await_go(&ends.launcher)

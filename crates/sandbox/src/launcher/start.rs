@@ -27,9 +27,8 @@ const RUN_IDS: u32 = 0x7000_0000;
 
 /// What init and program tell the launcher, each as one packet: a letter, and what belongs to it.
 pub(super) enum Word {
-    /// The view is built; with it come the open folders of what will be written.
-    Built,
-    /// The program's process exists; with it comes a handle to it.
+    /// The view is built and the program's process exists. With it come a handle to that, and the open folders of what
+    /// will be written.
     Forked,
     /// It is bound and waits. Landlock's version, if it was seen to hold.
     Bound(u32),
@@ -61,7 +60,6 @@ impl Word {
             why: String::new(),
         };
         let packet = match self {
-            Self::Built => plain(b'B', 0, 0, 0),
             Self::Forked => plain(b'F', 0, 0, 0),
             Self::Bound(landlock) => plain(b'L', u64::from(*landlock), 0, 0),
             Self::Ended(status, cpu, peak) => plain(b'E', u64::from(status.cast_unsigned()), *cpu, *peak),
@@ -98,7 +96,6 @@ impl Word {
         let packet: Packet = crate::wire::Wire::from_bytes(bytes).step("hear from inside")?;
         let small = |number: u64| u32::try_from(number).unwrap_or(0);
         let word = match packet.letter {
-            b'B' => Self::Built,
             b'F' => Self::Forked,
             b'L' => Self::Bound(small(packet.first)),
             b'E' => Self::Ended(small(packet.first).cast_signed(), packet.second, packet.third),
@@ -153,7 +150,7 @@ pub(super) fn run(
     }
     let mut made = groups::make(plan)?;
     // As root, what the init could not reach is opened here, before it exists.
-    let sources = if root { Some(mounts::open_all(plan, Some(&owners::Mapper::new(id, group_id)))?) } else { None };
+    let sources = if root { Some(mounts::open_all(plan)?) } else { None };
 
     let (ours, theirs) =
         socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).step("socket pair")?;
@@ -176,8 +173,12 @@ pub(super) fn run(
         }
         Side::Parent { pid, handle } => (pid, handle),
     };
-    drop((theirs, out_inside, err_inside, stdin_inside, sources));
+    drop((theirs, out_inside, err_inside, stdin_inside));
     let mut sandbox = Sandbox { init, handle, inside: ours, groups: made, oom: false };
+    if let Some(sources) = sources {
+        // The init has the same mounts open, and does not use them yet.
+        sources.map(&owners::Mapper::new(id, group_id))?;
+    }
     owners::map_identity(init, (INSIDE_ID, id), (INSIDE_ID, group_id))?;
     go(&sandbox.inside)?;
 
@@ -231,9 +232,10 @@ fn until_bound(
     loop {
         // Init and program each speak for themselves, so that either may be first.
         match Word::hear(&sandbox.inside)? {
-            Some((Word::Built, folders)) => written = folders,
             Some((Word::Forked, handles)) => {
-                let handle = handles.into_iter().next().ok_or_else(|| Fault::new("start", "no handle came"))?;
+                let mut handles = handles.into_iter();
+                let handle = handles.next().ok_or_else(|| Fault::new("start", "no handle came"))?;
+                written = handles.collect();
                 let number = number_of(&handle)?;
                 if !sandbox.groups.hold(number).step("read back")? {
                     return Err(Fault::new("read back", "it is not in its control groups"));

@@ -35,7 +35,7 @@ fn token(of: &str) -> String {
 
 impl Fixture {
     pub(crate) fn new(who: As) -> Self {
-        let bench = Bench::new(who);
+        let mut bench = Bench::new(who);
         let heard = Arc::new(Mutex::new(String::new()));
         let mut words = BTreeMap::new();
         let net_token = token("net-");
@@ -81,6 +81,7 @@ impl Fixture {
 
         let folder = fs::File::open(&bench.outside).unwrap();
         let inherited = rustix::io::dup(folder.as_fd()).unwrap();
+        bench.renew_launcher();
         let victim = Mutex::new(victim(who, &words["victim-token"]));
         let fixture = Self { bench, heard, words, victim, _inherited: inherited };
         fixture.reset();

@@ -76,22 +76,7 @@ impl Bench {
             copy_program(Path::new(program), &inside(name));
         }
         let root = rustix::process::getuid().is_root();
-        let launcher = match who {
-            As::Unprivileged if root => {
-                let id = SOMEBODY.to_string();
-                let launcher = inside("launcher").into_os_string();
-                let words: Vec<OsString> = vec![
-                    "--reuid".into(),
-                    id.clone().into(),
-                    "--regid".into(),
-                    id.into(),
-                    "--clear-groups".into(),
-                    launcher,
-                ];
-                Launcher::at("/usr/bin/setpriv", words)
-            }
-            As::Root | As::Unprivileged => Launcher::at(inside("launcher"), Vec::<OsString>::new()),
-        };
+        let launcher = launcher(who, folder.path());
         let (workspace, outside) = (inside("work"), inside("outside"));
         for path in [&workspace, &outside] {
             fs::create_dir(path).unwrap();
@@ -101,6 +86,11 @@ impl Bench {
         }
         let host = launcher.probe().unwrap();
         Self { who, launcher, host, workspace, outside, profiles: Profiles::default(), folder }
+    }
+
+    /// From here on launchers come from another mother, who inherits what is open now.
+    pub(crate) fn renew_launcher(&mut self) {
+        self.launcher = launcher(self.who, self.folder.path());
     }
 
     /// The attacking program, where everybody can read it.
@@ -164,6 +154,17 @@ impl Bench {
             written: finished.written,
         }
     }
+}
+
+/// The launcher that lies in `folder`, started by `who`.
+fn launcher(who: As, folder: &Path) -> Launcher {
+    let launcher = folder.join("launcher");
+    if who == As::Root || !rustix::process::getuid().is_root() {
+        return Launcher::at(launcher, Vec::<OsString>::new());
+    }
+    let id = SOMEBODY.to_string();
+    let words = ["--reuid", &id, "--regid", &id, "--clear-groups"].map(OsString::from);
+    Launcher::at("/usr/bin/setpriv", words.into_iter().chain([launcher.into_os_string()]))
 }
 
 /// Copies a program by another process: were it open for writing here, a child that another thread forks at that moment

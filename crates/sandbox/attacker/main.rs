@@ -4,6 +4,7 @@
 #![allow(unsafe_code, reason = "attacks are raw system calls")]
 
 mod bombs;
+mod cost;
 mod files;
 mod kernel;
 mod network;
@@ -23,7 +24,8 @@ fn main() -> ExitCode {
         .or_else(|| processes::attack(name, &rest))
         .or_else(|| network::attack(name, &rest))
         .or_else(|| kernel::attack(name, &rest))
-        .or_else(|| bombs::attack(name, &rest));
+        .or_else(|| bombs::attack(name, &rest))
+        .or_else(|| cost::attack(name, &rest));
     match known {
         Some(Ok(evidence)) => {
             println!("GOT {evidence}");

@@ -54,7 +54,8 @@ fn bear() -> Result<(), Fault> {
     // Whoever started us could have done so. But a process that is started in another folder is forked off, with
     // copies of all that a large supervisor has mapped.
     rustix::process::chdir("/").step("working directory")?;
-    let _ = seccomp::filter(seccomp::Switches::default());
+    // What no plan has a say in is made once.
+    let _ = (seccomp::filter(seccomp::Switches::default()), inside::init_filter());
     let stdin = std::io::stdin();
     while let Some((asked, descriptors)) = receive::<u8>(stdin.as_fd()).step("birth")? {
         let Some(socket) = descriptors.into_iter().next().filter(|_| asked == BIRTH) else {

@@ -60,8 +60,8 @@ impl Mother {
         Ok(Self { child, socket: ours })
     }
 
-    /// A launcher, with the socket to it; nothing if she is gone.
-    fn bear(&self) -> io::Result<Option<Running>> {
+    /// A launcher, which is told `first` over its socket while it is being born; nothing if she is gone.
+    fn bear(&self, first: &dyn Fn(BorrowedFd<'_>) -> io::Result<()>) -> io::Result<Option<Running>> {
         let (ours, theirs) = sockets()?;
         let gone = |error: &io::Error| {
             use io::ErrorKind::{BrokenPipe, ConnectionReset};
@@ -69,7 +69,8 @@ impl Mother {
         };
         let asked = send(&self.socket, &launcher::BIRTH, &[theirs.as_fd()]);
         drop(theirs);
-        let (id, handles) = match asked.and_then(|()| receive::<i32>(&self.socket)) {
+        let told = asked.and_then(|()| first(ours.as_fd()));
+        let (id, handles) = match told.and_then(|()| receive::<i32>(&self.socket)) {
             Ok(Some(answer)) => answer,
             Ok(None) => return Ok(None),
             Err(error) if gone(&error) => return Ok(None),
@@ -77,7 +78,16 @@ impl Mother {
         };
         let handle = handles.into_iter().next().ok_or(io::ErrorKind::InvalidData)?;
         let id = u32::try_from(id).map_err(|_| io::ErrorKind::InvalidData)?;
-        Ok(Some(Running { id, handle, socket: ours, over: false, copies: Vec::new(), got: None, stdout: None, stderr: None }))
+        Ok(Some(Running {
+            id,
+            handle,
+            socket: ours,
+            over: false,
+            copies: Vec::new(),
+            got: None,
+            stdout: None,
+            stderr: None,
+        }))
     }
 }
 
@@ -175,7 +185,10 @@ impl Launcher {
     /// If no launcher can be started or spoken to. A launch that is refused is no error here: [`Running::wait`] says
     /// so.
     pub fn launch(&self, plan: &Plan, streams: Streams) -> Result<Running, LaunchError> {
-        self.stand_by()?.launch(plan, streams)
+        let order = Order::Run(Box::new(plan.clone()));
+        let ends = Ends::open(streams)?;
+        let running = self.bear(&|socket| send(socket, &order, &ends.descriptors()))?;
+        Ok(running.with(plan, ends))
     }
 
     /// A launcher that waits for its plan. It knows nothing of any agent yet, and serves one run.
@@ -183,16 +196,40 @@ impl Launcher {
     /// # Errors
     /// If it cannot be started.
     pub fn stand_by(&self) -> Result<Standby, LaunchError> {
+        self.bear(&|_| Ok(())).map(|running| Standby { running })
+    }
+
+    fn bear(&self, first: &dyn Fn(BorrowedFd<'_>) -> io::Result<()>) -> Result<Running, LaunchError> {
         let mut mother = self.mother.lock().unwrap_or_else(PoisonError::into_inner);
         // Somebody may have ended her since; then another takes her place.
         if let Some(alive) = &*mother
-            && let Some(running) = alive.bear()?
+            && let Some(running) = alive.bear(first)?
         {
-            return Ok(Standby { running });
+            return Ok(running);
         }
         *mother = None;
         let another = mother.insert(Mother::start(&self.program, &self.arguments)?);
-        another.bear()?.map(|running| Standby { running }).ok_or(LaunchError::Died)
+        another.bear(first)?.ok_or(LaunchError::Died)
+    }
+}
+
+/// The program's three streams, open.
+struct Ends {
+    stdin: Option<OwnedFd>,
+    stdout: (OwnedFd, Option<PipeReader>),
+    stderr: (OwnedFd, Option<PipeReader>),
+}
+
+impl Ends {
+    fn open(streams: Streams) -> io::Result<Self> {
+        let stdout = streams.stdout.open(io::stdout().as_fd())?;
+        let stderr = streams.stderr.open(io::stderr().as_fd())?;
+        Ok(Self { stdin: streams.stdin, stdout, stderr })
+    }
+
+    /// What goes to the launcher with the plan, in this order.
+    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        [self.stdout.0.as_fd(), self.stderr.0.as_fd()].into_iter().chain(self.stdin.iter().map(AsFd::as_fd)).collect()
     }
 }
 
@@ -208,17 +245,9 @@ impl Standby {
     /// # Errors
     /// If the launcher cannot be spoken to.
     pub fn launch(self, plan: &Plan, streams: Streams) -> Result<Running, LaunchError> {
-        let mut running = self.running;
-        let copies = plan.mounts.iter().filter(|mount| mount.access == Access::Cow).map(|mount| mount.path.clone());
-        running.copies = copies.collect();
-        let (stdout, read) = streams.stdout.open(io::stdout().as_fd())?;
-        running.stdout = read;
-        let (stderr, read) = streams.stderr.open(io::stderr().as_fd())?;
-        running.stderr = read;
-        let mut descriptors = vec![stdout.as_fd(), stderr.as_fd()];
-        descriptors.extend(streams.stdin.iter().map(AsFd::as_fd));
-        send(&running.socket, &Order::Run(Box::new(plan.clone())), &descriptors)?;
-        Ok(running)
+        let ends = Ends::open(streams)?;
+        send(&self.running.socket, &Order::Run(Box::new(plan.clone())), &ends.descriptors())?;
+        Ok(self.running.with(plan, ends))
     }
 }
 
@@ -268,6 +297,15 @@ pub struct Finished {
 }
 
 impl Running {
+    /// The run of `plan`, of whose streams the launcher has its ends by now.
+    fn with(mut self, plan: &Plan, ends: Ends) -> Self {
+        let copies = plan.mounts.iter().filter(|mount| mount.access == Access::Cow);
+        self.copies = copies.map(|mount| mount.path.clone()).collect();
+        self.stdout = ends.stdout.1;
+        self.stderr = ends.stderr.1;
+        self
+    }
+
     /// A way to end it from another thread.
     ///
     /// # Errors

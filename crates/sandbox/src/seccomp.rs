@@ -18,9 +18,8 @@ use std::sync::OnceLock;
 pub(crate) fn filter(switches: Switches) -> &'static [Instruction] {
     static FILTERS: OnceLock<[Vec<Instruction>; 4]> = OnceLock::new();
     let filters = FILTERS.get_or_init(|| {
-        [(false, false), (false, true), (true, false), (true, true)].map(|(internet, unix)| {
-            program(&table(Switches { internet, unix }), Answer::Errno(libc::ENOSYS as u16))
-        })
+        [(false, false), (false, true), (true, false), (true, true)]
+            .map(|(internet, unix)| program(&table(Switches { internet, unix }), Answer::Errno(libc::ENOSYS as u16)))
     });
     let [neither, unix, internet, both] = filters;
     match (switches.internet, switches.unix) {

@@ -12,7 +12,7 @@ mod bench;
 use std::collections::BTreeMap;
 
 use bench::{As, Bench};
-use callgate_sandbox::{Exit, Limited};
+use callgate_sandbox::{Exit, Limited, Streams};
 
 #[test]
 fn a_program_runs_and_what_it_got_is_read_back() {
@@ -74,5 +74,40 @@ fn no_core_dump_reaches_a_handler() {
             ["Max", "core", "file", "size", "1", "1", "bytes"],
             "{run:?}"
         );
+    }
+}
+
+/// The parent of process `id`.
+fn parent(id: u32) -> u32 {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap();
+    line.trim().parse().unwrap()
+}
+
+#[test]
+fn launchers_outlive_their_mother_and_another_takes_her_place() {
+    for who in As::both() {
+        let bench = Bench::new(who);
+        let plan = bench.plan(&bench.profile("workspace"), &["/bin/sleep", "1"]);
+        let mut running = bench.launcher.launch(&plan, Streams::none()).unwrap();
+        running.started().unwrap();
+        let mother = parent(running.id());
+        let pid = i32::try_from(mother).ok().and_then(rustix::process::Pid::from_raw).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        // Runs of several threads at once, which all find her gone.
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| assert_eq!(bench.run("workspace", &["/bin/true"]).exit, Exit::Code(0)));
+            }
+        });
+        assert_eq!(running.wait().unwrap().ending.exit, Exit::Code(0), "{who:?}");
+        // She ends with the last who could ask her for anything.
+        let mut running = bench.launcher.launch(&plan, Streams::none()).unwrap();
+        running.started().unwrap();
+        let mother = parent(running.id());
+        assert!(std::fs::exists(format!("/proc/{mother}")).unwrap());
+        drop(running);
+        drop(bench);
+        assert!(!std::fs::exists(format!("/proc/{mother}")).unwrap(), "{who:?}: the mother is still there");
     }
 }

@@ -5,13 +5,15 @@
 //! An argument picks the parts whose name begins with it: `cargo bench -p callgate-sandbox --bench start -- start`.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a bench stops at what it did not expect")]
 
+mod build;
+mod memory;
 mod times;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use callgate_sandbox::{Exit, Host, Launcher, Part, Plan, Profiles, Request, Streams, compile};
+use callgate_sandbox::{Exit, Host, Launcher, Plan, Profiles, Request, Sink, Streams, compile};
 use times::Contest;
 
 /// What every part stands on.
@@ -28,7 +30,7 @@ impl Ground {
     fn new() -> Self {
         let launcher = Launcher::at(env!("CARGO_BIN_EXE_callgate-launcher"), Vec::<String>::new());
         let host = launcher.probe().unwrap();
-        let profile = if host.has(Part::MemoryGroup) { "workspace" } else { "workspace-watched" };
+        let profile = if host.has(callgate_sandbox::Part::MemoryGroup) { "workspace" } else { "workspace-watched" };
         let folder = tempfile::tempdir_in("/var/tmp").unwrap();
         Self { launcher, host, profiles: Profiles::default(), profile, folder }
     }
@@ -48,11 +50,14 @@ impl Ground {
     }
 }
 
+/// A part of the bench, by name.
+type Part = (&'static str, fn(&Ground));
+
 fn main() {
     // `cargo bench` passes `--bench`.
     let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
     let ground = Ground::new();
-    let parts: [(&str, fn(&Ground)); 1] = [("start", start)];
+    let parts: [Part; 4] = [("start", start), ("memory", memory::measure), ("build", build::measure), ("calls", calls)];
     for (name, part) in parts {
         if name.starts_with(&wanted) {
             part(&ground);
@@ -86,6 +91,11 @@ fn start(ground: &Ground) {
         contest.enter(&name, move || ground.run(&plan));
     }
     let plan = ground.plan(ground.profile, None, &["/bin/true"]);
+    contest.enter(&format!("native, {}, first run of all", ground.profile), move || {
+        let launcher = Launcher::at(env!("CARGO_BIN_EXE_callgate-launcher"), Vec::<String>::new());
+        assert_eq!(launcher.launch(&plan, Streams::none()).unwrap().wait().unwrap().ending.exit, Exit::Code(0));
+    });
+    let plan = ground.plan(ground.profile, None, &["/bin/true"]);
     contest.enter_timed(&format!("native, {}, launcher standing by", ground.profile), move || warm(ground, &plan));
     contest.run(runs);
 }
@@ -99,4 +109,33 @@ fn warm(ground: &Ground, plan: &Plan) -> Duration {
     let finished = standby.launch(plan, Streams::none()).unwrap().wait().unwrap();
     assert_eq!(finished.ending.exit, Exit::Code(0));
     start.elapsed()
+}
+
+/// What a system call costs, allowed and denied, inside and outside.
+fn calls(ground: &Ground) {
+    let attacker = ground.folder.path().join("attacker");
+    std::fs::copy(env!("CARGO_BIN_EXE_callgate-attacker"), &attacker).unwrap();
+    let costs = |text: &str| -> (f64, f64) {
+        let mut words = text.strip_prefix("GOT ").unwrap().split_whitespace().map(|word| word.parse().unwrap());
+        (words.next().unwrap(), words.next().unwrap())
+    };
+    let outside = Command::new(&attacker).arg("cost").output().unwrap();
+    let outside = costs(&String::from_utf8_lossy(&outside.stdout));
+    let plan = ground.plan(ground.profile, Some(ground.folder.path()), &[attacker.to_str().unwrap(), "cost"]);
+    let streams = Streams { stdin: None, stdout: Sink::Pipe, stderr: Sink::Nowhere };
+    let mut running = ground.launcher.launch(&plan, streams).unwrap();
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut running.stdout().unwrap(), &mut text).unwrap();
+    assert_eq!(running.wait().unwrap().ending.exit, Exit::Code(0));
+    let inside = costs(&text);
+    println!("one system call");
+    for (name, cost, floor) in [
+        ("getppid outside", outside.0, outside.0),
+        ("getppid inside, allowed", inside.0, outside.0),
+        ("keyctl outside, refused by the kernel", outside.1, outside.1),
+        ("keyctl inside, denied by the filter", inside.1, outside.1),
+    ] {
+        println!("  {name:<46} {cost:>6.0} ns  {:>6.2} × outside", cost / floor);
+    }
+    println!("  denied beside allowed, inside {:>43.2} ×", inside.1 / inside.0);
 }

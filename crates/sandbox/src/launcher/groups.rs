@@ -95,7 +95,8 @@ impl Made {
         };
         let unified =
             self.unified.as_ref().is_some_and(|(group, _)| count(group.join("memory.events"), "oom_kill") > 0);
-        unified || self.memory.as_ref().is_some_and(|(group, _)| count(group.join("memory.oom_control"), "oom_kill") > 0)
+        unified
+            || self.memory.as_ref().is_some_and(|(group, _)| count(group.join("memory.oom_control"), "oom_kill") > 0)
     }
 
     /// Kills whatever is in the group of version 2, at once.

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::OnceLock;
 
 use rustix::process::{DumpableBehavior, Gid, Resource, Rlimit, Signal, Uid};
 use rustix::thread::{CapabilitySet, CapabilitySets};
@@ -12,7 +13,7 @@ use super::{groups, program, view};
 use crate::ending::{Fault, Step};
 use crate::plan::{Layer, Plan};
 use crate::profile::MemoryBy;
-use crate::seccomp::{self, Answer, Rule};
+use crate::seccomp::{self, Answer, Instruction, Rule};
 use crate::sys::{self, Side};
 
 /// What the init has open.
@@ -98,7 +99,7 @@ fn build_and_run(
 fn collect(plan: &Plan, launcher: &OwnedFd, first: i32) -> ! {
     let bound =
         sys::close_all_but(&[launcher.as_fd()]).step("close the rest").and_then(|()| match plan.has(Layer::Seccomp) {
-            true => program::install(&seccomp::program(&init_calls(), Answer::Kill)),
+            true => program::install(init_filter()),
             false => Ok(()),
         });
     if let Err(fault) = bound {
@@ -180,6 +181,12 @@ fn limits(plan: &Plan) -> Result<(), Fault> {
     // The second before the kernel kills is for `SIGXCPU`, which says why.
     let cpu = Rlimit { current: Some(limits.cpu), maximum: Some(limits.cpu.saturating_add(1)) };
     rustix::process::setrlimit(Resource::Cpu, cpu).step("limits")
+}
+
+/// The filter for the init. It is made once, by the mother of launchers.
+pub(super) fn init_filter() -> &'static [Instruction] {
+    static FILTER: OnceLock<Vec<Instruction>> = OnceLock::new();
+    FILTER.get_or_init(|| seccomp::program(&init_calls(), Answer::Kill))
 }
 
 /// All that the init still does: wait, tell, end.

@@ -48,7 +48,7 @@ pub(super) struct Sources {
 
 impl Sources {
     /// Shows what is not the system's as the run's own.
-    pub(super) fn map(&self, mapper: &Mapper) -> Result<(), Fault> {
+    pub(super) fn map(&self, mapper: &mut Mapper) -> Result<(), Fault> {
         for Source { path, what, .. } in &self.places {
             if let What::Folder(tree) | What::File(tree) = what
                 && !is_system(path)

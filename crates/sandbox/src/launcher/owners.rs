@@ -21,16 +21,18 @@ pub(super) fn map_identity(init: Pid, user: (u32, u32), group: (u32, u32)) -> Re
 pub(super) struct Mapper {
     user: u32,
     group: u32,
+    /// Processes that ended once their namespaces were open.
+    ended: Vec<Pid>,
 }
 
 impl Mapper {
     pub(super) fn new(user: u32, group: u32) -> Self {
-        Self { user, group }
+        Self { user, group, ended: Vec::new() }
     }
 
     /// Shows the files of `mount` that belong to the owner of its root as the run's own. What the run makes there
     /// belongs, on disk, to that owner; set-ID bits cannot be made (the system call filter) nor used (`nosuid`).
-    pub(super) fn map(&self, mount: &OwnedFd) -> Result<(), Fault> {
+    pub(super) fn map(&mut self, mount: &OwnedFd) -> Result<(), Fault> {
         let root = fstat(mount).step("owner of a mount")?;
         let namespace = self.namespace(root.st_uid, root.st_gid)?;
         sys::map_owners(mount.as_fd(), namespace.as_fd()).step("show a mount as another owner's")
@@ -38,7 +40,7 @@ impl Mapper {
 
     /// A user namespace in which the owner on disk stands for the run's user. It only serves to name that mapping;
     /// nothing runs in it.
-    fn namespace(&self, user: u32, group: u32) -> Result<OwnedFd, Fault> {
+    fn namespace(&mut self, user: u32, group: u32) -> Result<OwnedFd, Fault> {
         use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
         let (ours, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).step("socket pair")?;
@@ -56,8 +58,15 @@ impl Mapper {
             let path = format!("/proc/{}/ns/user", pid.as_raw_nonzero());
             std::fs::File::open(path).map(OwnedFd::from).step("open a mapping")
         });
-        // It ends now; whoever waits for the last of the launcher's children waits for it, too.
         let _ = go(&ours);
+        self.ended.push(pid);
         namespace
+    }
+
+    /// Waits for the processes that the mappings needed, which takes no time once others have gone on.
+    pub(super) fn wait(&mut self) {
+        for pid in self.ended.drain(..) {
+            let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty());
+        }
     }
 }

@@ -150,5 +150,8 @@ fn mapped_owner() -> Result<(), Fault> {
     .step("open /")?;
     let tree = mounts::detach(node.as_fd(), false).step("clone a mount")?;
     let id = 0x7000_0000 + std::process::id();
-    Mapper::new(id, id).map(&tree)
+    let mut mapper = Mapper::new(id, id);
+    let mapped = mapper.map(&tree);
+    mapper.wait();
+    mapped
 }

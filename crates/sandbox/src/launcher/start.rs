@@ -175,13 +175,15 @@ pub(super) fn run(
     };
     drop((theirs, out_inside, err_inside, stdin_inside));
     let mut sandbox = Sandbox { init, handle, inside: ours, groups: made, oom: false };
+    let mut mapper = owners::Mapper::new(id, group_id);
     if let Some(sources) = sources {
         // The init has the same mounts open, and does not use them yet.
-        sources.map(&owners::Mapper::new(id, group_id))?;
+        sources.map(&mut mapper)?;
     }
     owners::map_identity(init, (INSIDE_ID, id), (INSIDE_ID, group_id))?;
     go(&sandbox.inside)?;
 
+    mapper.wait();
     let ours = Namespaces::own().step("read back")?;
     let (written, landlock, surroundings) = until_bound(&sandbox, plan, &ours)?;
     let got = ReadBack::of(surroundings, plan, landlock, sandbox.groups.names()).step("read back")?;
@@ -223,11 +225,7 @@ fn namespaces(plan: &Plan) -> i32 {
 
 /// Follows the start up to the point where the program's process is bound. While that binds itself, where it is is read
 /// back.
-fn until_bound(
-    sandbox: &Sandbox,
-    plan: &Plan,
-    ours: &Namespaces,
-) -> Result<(Vec<OwnedFd>, u32, Surroundings), Fault> {
+fn until_bound(sandbox: &Sandbox, plan: &Plan, ours: &Namespaces) -> Result<(Vec<OwnedFd>, u32, Surroundings), Fault> {
     let (mut written, mut program, mut bound) = (Vec::new(), None, None);
     loop {
         // Init and program each speak for themselves, so that either may be first.

@@ -220,12 +220,7 @@ fn place(view: &mut View, root: &OwnedFd, scratch: &OwnedFd, index: usize, sourc
 }
 
 /// A folder to write in, laid over the host's, and where what is written lies.
-fn copy_on_write(
-    scratch: &OwnedFd,
-    index: usize,
-    path: &Path,
-    lower: &OwnedFd,
-) -> Result<(OwnedFd, OwnedFd), Fault> {
+fn copy_on_write(scratch: &OwnedFd, index: usize, path: &Path, lower: &OwnedFd) -> Result<(OwnedFd, OwnedFd), Fault> {
     let here = || format!("copy-on-write {}", shown(path));
     let [lower_name, upper_name, work_name] = ["lower", "upper", "work"].map(|name| format!("{name}-{index}"));
     for name in [&lower_name, &upper_name, &work_name] {

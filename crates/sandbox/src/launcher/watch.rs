@@ -145,7 +145,13 @@ pub(super) fn watch(
             continue;
         }
         let until = [deadline, next_count.filter(|_| alive)].into_iter().flatten().min();
-        let ready = wait(supervisor, sandbox, &flows, (alive, speaks), until.map(|until| until.saturating_duration_since(now)))?;
+        let ready = wait(
+            supervisor,
+            sandbox,
+            &flows,
+            (alive, speaks),
+            until.map(|until| until.saturating_duration_since(now)),
+        )?;
         if ready.supervisor {
             cut.get_or_insert(Exit::Cancelled);
             if !alive {

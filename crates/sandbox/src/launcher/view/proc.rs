@@ -5,9 +5,7 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, FileType, Mode, mkdirat, statat};
 use rustix::io::Errno;
-use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen,
-};
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen};
 
 use super::{attach_in, below, make_file};
 use crate::ending::{Fault, Step};

@@ -97,9 +97,9 @@ fn serve() -> Result<(), Fault> {
             rustix::stdio::dup2_stderr(&err).step("standard error")?;
             drop((out, err));
             match start::run(&plan, descriptors.next(), socket) {
-                Ok((ending, written)) => {
-                    let written: Vec<_> = written.iter().map(AsFd::as_fd).collect();
-                    return send(socket, &Answer::Ended(ending), &written).step("report");
+                Ok(over) => {
+                    let written: Vec<_> = over.written.iter().map(AsFd::as_fd).collect();
+                    return send(socket, &Answer::Ended(over.ending.clone()), &written).step("report");
                 }
                 Err(fault) => Answer::Refused(fault),
             }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use callgate_text::Json;
@@ -79,6 +80,11 @@ impl Surroundings {
         }
         let map = fs::read_to_string(format!("/proc/{pid}/uid_map"))?;
         Ok(Self { pid, uid_map: map.split_whitespace().collect::<Vec<_>>().join(" "), namespaces })
+    }
+
+    /// Its mount namespace. The process must not hide, as it does not before it is the program.
+    pub(crate) fn mounts(&self) -> std::io::Result<OwnedFd> {
+        fs::File::open(format!("/proc/{}/ns/mnt", self.pid)).map(OwnedFd::from)
     }
 }
 

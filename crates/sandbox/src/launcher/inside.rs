@@ -68,9 +68,6 @@ fn build_and_run(
 
     limits(plan)?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-    if plan.has(Layer::Capabilities) {
-        drop_capabilities()?;
-    }
     rustix::thread::set_no_new_privs(true).step("no-new-privileges")?;
     let bound = program::Bound::prepare(plan, &placed)?;
     drop(placed);
@@ -81,9 +78,11 @@ fn build_and_run(
         Side::Child => program::main(plan, ends, bound),
         Side::Parent { pid, handle } => (pid.as_raw_nonzero().get(), handle),
     };
+    // While the program's process binds itself. It does not start before the launcher has heard the next word.
+    view::detach_old_root()?;
+    drop_capabilities(plan)?;
     if plan.has(Layer::HiddenInit) {
-        // Nobody inside may look into this process: it is a copy of the launcher, which knows the plan. The program
-        // does not start before the launcher has heard the next word.
+        // Nobody inside may look into this process: it is a copy of the launcher, which knows the plan.
         rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).step("hide the init")?;
     }
     let told: Vec<BorrowedFd<'_>> = std::iter::once(&handle).chain(&written).map(AsFd::as_fd).collect();
@@ -132,7 +131,11 @@ pub(super) fn become_the_user(dies_with_launcher: bool) -> Result<(), Fault> {
     rustix::thread::set_capabilities(None, sets).step("capabilities")
 }
 
-fn drop_capabilities() -> Result<(), Fault> {
+/// Gives all capabilities up, for ever.
+pub(super) fn drop_capabilities(plan: &Plan) -> Result<(), Fault> {
+    if !plan.has(Layer::Capabilities) {
+        return Ok(());
+    }
     rustix::thread::clear_ambient_capability_set().step("ambient capabilities")?;
     for capability in CapabilitySet::all().iter() {
         // The kernel may know fewer than we do, and more: `u64::MAX` is read back as missing.

@@ -10,7 +10,7 @@ use landlock::{
     Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetStatus, Scope,
 };
 
-use super::inside::Ends;
+use super::inside::{self, Ends};
 use super::start::{Word, await_go};
 use super::view::{self, Placed};
 use crate::ending::{Fault, Step};
@@ -61,6 +61,7 @@ fn become_program(plan: &Plan, ends: Ends, bound: Bound) -> Fault {
 }
 
 fn prepare(plan: &Plan, ends: &Ends, rules: Option<RulesetCreated>, filter: &[Instruction]) -> Result<u32, Fault> {
+    inside::drop_capabilities(plan)?;
     // Its own session, so that no terminal of anybody's can be its own.
     rustix::process::setsid().step("session")?;
     match &ends.stdin {

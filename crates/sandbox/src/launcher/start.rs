@@ -133,12 +133,18 @@ impl Sandbox {
     }
 }
 
-/// Makes the sandbox, runs the program, and comes back when nothing of it is left.
-pub(super) fn run(
-    plan: &Plan,
-    stdin: Option<OwnedFd>,
-    supervisor: BorrowedFd<'_>,
-) -> Result<(Ending, Vec<OwnedFd>), Fault> {
+/// A run that is over.
+pub(super) struct Over {
+    pub(super) ending: Ending,
+    /// The open folders of what was written.
+    pub(super) written: Vec<OwnedFd>,
+    /// Holds the mounts of the view, in which nobody is any more. To take them down takes a while, which need not be
+    /// anybody's but the launcher's: it drops this last.
+    pub(super) _mounts: OwnedFd,
+}
+
+/// Makes the sandbox, runs the program, and comes back when nothing of it runs any more.
+pub(super) fn run(plan: &Plan, stdin: Option<OwnedFd>, supervisor: BorrowedFd<'_>) -> Result<Over, Fault> {
     let root = getuid().is_root();
     let id = if root { RUN_IDS + std::process::id() } else { getuid().as_raw() };
     let group_id = if root { id } else { rustix::process::getgid().as_raw() };
@@ -186,6 +192,7 @@ pub(super) fn run(
     mapper.wait();
     let ours = Namespaces::own().step("read back")?;
     let (written, landlock, surroundings) = until_bound(&sandbox, plan, &ours)?;
+    let mounts = surroundings.mounts().step("hold the mounts")?;
     let got = ReadBack::of(surroundings, plan, landlock, sandbox.groups.names()).step("read back")?;
     if let Some(why) = got.shortfall(plan) {
         return Err(Fault::new("read back", why));
@@ -194,7 +201,7 @@ pub(super) fn run(
     go(&sandbox.inside)?;
     let streams = watch::Streams { supervisor, out, err, stdin: stdin.zip(stdin_pipe) };
     let ending = watch::watch(plan, &mut sandbox, streams, started)?;
-    Ok((ending, written))
+    Ok(Over { ending, written, _mounts: mounts })
 }
 
 /// Lets the other side go on.

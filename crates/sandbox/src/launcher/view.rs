@@ -74,15 +74,18 @@ pub(super) fn build(plan: &Plan, sources: Sources) -> Result<View, Fault> {
 
     rustix::process::fchdir(&root).step("enter the root")?;
     rustix::process::pivot_root(".", ".").step("pivot_root")?;
-    // The old root lies over the new one now, and goes with all that is below it, the scratch file system, too. Once:
-    // each time a mount goes, the kernel waits until nobody uses it.
-    unmount(".", UnmountFlags::DETACH).step("detach the old root")?;
-    rustix::process::chdir("/").step("enter the root")?;
     if plan.has(Layer::ReadOnly) {
         // The root alone: what is mounted below it keeps its own attributes.
         sys::restrict_mount_alone(root.as_fd(), attribute::READ_ONLY).step("make the root read-only")?;
     }
     Ok(view)
+}
+
+/// Lets the old root go, which lies over the new one since [`build`], and with it all that is below it, the scratch file
+/// system, too. Once: each time a mount goes, the kernel waits until nobody uses it.
+pub(super) fn detach_old_root() -> Result<(), Fault> {
+    unmount(".", UnmountFlags::DETACH).step("detach the old root")?;
+    rustix::process::chdir("/").step("enter the root")
 }
 
 /// A new, empty file system in memory, attached nowhere.

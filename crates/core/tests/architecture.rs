@@ -15,8 +15,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("audit", &["core", "text"]),
     ("guard", &["core", "text"]),
     ("sandbox", &["core", "text"]),
+    ("tools", &["text"]),
     ("doors", &["core", "text"]),
-    ("callgate", &["text", "core", "identity", "policy", "ledger", "audit", "guard", "sandbox", "doors"]),
+    ("callgate", &["text", "core", "identity", "policy", "ledger", "audit", "guard", "sandbox", "tools", "doors"]),
 ];
 
 /// A file longer than this is two.

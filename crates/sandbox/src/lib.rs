@@ -31,7 +31,7 @@ pub use facts::{FACTS, SandboxFacts, TooManyChanges};
 pub use host::{Groups, Host, Missing, Part};
 #[doc(hidden)]
 pub use message::check_message;
-pub use plan::{Layer, Plan, Refusal, Request, compile};
+pub use plan::{Layer, Plan, Program, Refusal, Request, compile};
 pub use profile::{
     Access, Environment, Limits, Loosened, MemoryBy, Network, Place, PlaceError, Profile, ProfileError, Profiles, Tier,
 };

@@ -15,11 +15,26 @@ use crate::profile::is_plain;
 use crate::profile::{Access, Limits, MemoryBy, Network, Profile, Tier};
 use crate::wire::{Malformed, Wire, fields, variants};
 
+/// Which program a [`Request`] means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Program {
+    /// The one that the first word of the command names, by path or by name, as the sandbox sees it.
+    #[default]
+    Named,
+    /// The launcher's own, whatever stands at its path by now and whether or not any place inside shows it. The first
+    /// word is only what it will see as its name.
+    Own,
+}
+
 /// What is to be run.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
-    /// The program, by path or by name, and its arguments.
+    /// The program and its arguments.
     pub command: Vec<OsString>,
+    /// Which program that is.
+    pub program: Program,
+    /// Seconds from start to end, if this run is to have fewer than its profile gives.
+    pub deadline: Option<u64>,
     /// The folder that `@workspace` stands for: absolute, plain, and without symbolic links in it.
     pub workspace: Option<PathBuf>,
     /// Where to start; the workspace if not given.
@@ -50,6 +65,7 @@ impl fmt::Display for Refusal {
 pub struct Plan {
     pub(crate) profile: String,
     pub(crate) command: Vec<OsString>,
+    pub(crate) program: Program,
     pub(crate) directory: PathBuf,
     pub(crate) environment: Vec<(OsString, OsString)>,
     pub(crate) mounts: Vec<Mount>,
@@ -65,6 +81,7 @@ pub struct Plan {
 fields!(Plan {
     profile,
     command,
+    program,
     directory,
     environment,
     mounts,
@@ -87,6 +104,7 @@ pub(crate) struct Mount {
 }
 
 fields!(Mount { path, access, required });
+variants!(Program { Named, Own });
 variants!(Access { Hidden, Tmpfs, Ro, Cow, Rw });
 variants!(MemoryBy { Kernel, Watched });
 fields!(Limits { wall, cpu, memory, memory_by, processes, open_files, output, disk, files });
@@ -274,15 +292,17 @@ pub fn compile(profile: &Profile, request: &Request, host: &Host) -> Result<Plan
     }
 
     let groups = &host.groups;
+    let wall = request.deadline.map_or(profile.limits.wall, |deadline| deadline.min(profile.limits.wall));
     Ok(Plan {
         profile: profile.digest().to_string(),
         command: request.command.clone(),
+        program: request.program,
         directory,
         environment: environment(profile, &request.environment),
         mounts,
         loopback: profile.network == Network::Loopback,
         unix_sockets: profile.unix_sockets,
-        limits: profile.limits,
+        limits: Limits { wall, ..profile.limits },
         landlock: host.landlock,
         unified: groups.unified.clone(),
         memory_group: groups.memory.clone().filter(|_| by_kernel && groups.unified.is_none()),

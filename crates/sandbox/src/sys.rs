@@ -182,9 +182,18 @@ pub(crate) fn forget_children(forgotten: bool) {
     unsafe { libc::signal(libc::SIGCHLD, if forgotten { libc::SIG_IGN } else { libc::SIG_DFL }) };
 }
 
+/// Where a program is.
+pub(crate) enum Place {
+    /// At the first of these paths that can be executed.
+    Paths(Vec<OsString>),
+    /// Open already.
+    Open(OwnedFd),
+}
+
 /// A program with arguments and environment, ready to be executed without another allocation.
 pub(crate) struct Program {
     paths: Vec<CString>,
+    open: Option<OwnedFd>,
     arguments: Vec<CString>,
     environment: Vec<CString>,
 }
@@ -192,23 +201,42 @@ pub(crate) struct Program {
 impl Program {
     /// Takes the bytes over; nothing if one has a NUL in it.
     pub(crate) fn new(
-        paths: impl IntoIterator<Item = OsString>,
+        place: Place,
         arguments: impl IntoIterator<Item = OsString>,
         environment: impl IntoIterator<Item = OsString>,
     ) -> Option<Self> {
         fn all(texts: impl IntoIterator<Item = OsString>) -> Option<Vec<CString>> {
             texts.into_iter().map(|text| CString::new(text.into_vec()).ok()).collect()
         }
-        Some(Self { paths: all(paths)?, arguments: all(arguments)?, environment: all(environment)? })
+        let (paths, open) = match place {
+            Place::Paths(paths) => (all(paths)?, None),
+            Place::Open(open) => (Vec::new(), Some(open)),
+        };
+        Some(Self { paths, open, arguments: all(arguments)?, environment: all(environment)? })
     }
 
-    /// Becomes the program: the first of its paths that can be executed. Returns only with the error of the one that
-    /// came furthest.
+    /// Becomes the program: what is open, or the first of its paths that can be executed. Returns only with the error
+    /// of the one that came furthest.
     pub(crate) fn execute(&self) -> io::Error {
         let pointers = |texts: &[CString]| -> Vec<*const libc::c_char> {
             texts.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect()
         };
         let (arguments, environment) = (pointers(&self.arguments), pointers(&self.environment));
+        if let Some(open) = &self.open {
+            // SAFETY: the empty path is a constant, all pointers lead to NUL-terminated strings that `self` owns, and
+            // both lists end with a null.
+            unsafe {
+                libc::syscall(
+                    libc::SYS_execveat,
+                    open.as_raw_fd(),
+                    c"".as_ptr(),
+                    arguments.as_ptr(),
+                    environment.as_ptr(),
+                    libc::AT_EMPTY_PATH,
+                )
+            };
+            return io::Error::last_os_error();
+        }
         let mut worst = io::Error::from_raw_os_error(libc::ENOENT);
         for path in &self.paths {
             // SAFETY: all pointers lead to NUL-terminated strings that `self` owns, and both lists end with a null.

@@ -173,12 +173,5 @@ impl Node {
 
 /// A path as text: one to one, with control characters, backslashes and bytes that are no UTF-8 escaped.
 pub fn shown(path: &Path) -> String {
-    let mut text = String::new();
-    for chunk in path.as_os_str().as_bytes().utf8_chunks() {
-        text.extend(chunk.valid().escape_debug());
-        for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02x}"));
-        }
-    }
-    text
+    callgate_text::escaped(path.as_os_str().as_bytes())
 }

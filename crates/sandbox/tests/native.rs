@@ -12,7 +12,7 @@ mod bench;
 use std::collections::BTreeMap;
 
 use bench::{As, Bench};
-use callgate_sandbox::{Exit, Limited, Streams};
+use callgate_sandbox::{Exit, Limited, Program, Streams, compile};
 
 #[test]
 fn a_program_runs_and_what_it_got_is_read_back() {
@@ -50,6 +50,32 @@ fn each_way_of_ending_is_told_apart() {
         assert!(matches!(run.exit, Exit::OutOfMemory | Exit::Code(1) | Exit::Refused(_)), "{run:?}");
         let run = bench.run("workspace", &["/no/such/program"]);
         assert!(matches!(&run.exit, Exit::Refused(fault) if fault.step == "execute"), "{run:?}");
+    }
+}
+
+#[test]
+fn a_run_can_have_less_time_than_its_profile_and_never_more() {
+    let bench = Bench::new(As::Unprivileged);
+    let profile = bench.profile("workspace");
+    let mut request = bench.request(&["sleep", "60"]);
+    request.deadline = Some(1);
+    assert_eq!(bench.run_plan(&compile(&profile, &request, &bench.host).unwrap()).exit, Exit::TimedOut);
+    let quick = bench.tighter("workspace", "wall = \"1s\"");
+    request.deadline = Some(3600);
+    assert_eq!(bench.run_plan(&compile(&quick, &request, &bench.host).unwrap()).exit, Exit::TimedOut);
+}
+
+/// The launcher's own program runs where no place inside shows it. With no supervisor on its standard input it fails,
+/// by its own code and not by the sandbox's.
+#[test]
+fn the_own_program_runs_though_nothing_inside_shows_it() {
+    for who in As::both() {
+        let bench = Bench::new(who);
+        let mut request = bench.request(&["own"]);
+        request.program = Program::Own;
+        let run = bench.run_plan(&compile(&bench.profile("workspace"), &request, &bench.host).unwrap());
+        assert_eq!(run.exit, Exit::Code(1), "{who:?} {run:?}");
+        assert_eq!(run.got.unwrap().seccomp, 2);
     }
 }
 

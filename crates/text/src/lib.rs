@@ -18,12 +18,14 @@
 
 mod canonical;
 mod digest;
+mod escaped;
 mod hidden;
 mod json;
 mod number;
 mod scan;
 
 pub use digest::{Digest, DigestError, Digesting, hex};
+pub use escaped::escaped;
 pub use hidden::{Revealed, reveal};
 pub use json::{Json, Object};
 pub use number::Number;

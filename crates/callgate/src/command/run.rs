@@ -37,8 +37,8 @@ pub(crate) async fn run(at: &RunAt) -> Result<ExitCode> {
     let request = Request {
         command: at.command.clone(),
         workspace: Some(workspace.clone()),
-        directory: None,
         environment: std::env::vars_os().collect::<BTreeMap<_, _>>(),
+        ..Request::default()
     };
     let plan = match compile(profile, &request, &host) {
         Ok(plan) => plan,

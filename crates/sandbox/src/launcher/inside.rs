@@ -22,6 +22,8 @@ pub(super) struct Ends {
     pub(super) stdin: Option<OwnedFd>,
     pub(super) stdout: OwnedFd,
     pub(super) stderr: OwnedFd,
+    /// The launcher's own program, if that is what will run.
+    pub(super) own: Option<OwnedFd>,
 }
 
 /// The whole life of the init. Never returns: it is a copy of the launcher and must not go on as one.
@@ -69,7 +71,7 @@ fn build_and_run(
     limits(plan)?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     rustix::thread::set_no_new_privs(true).step("no-new-privileges")?;
-    let bound = program::Bound::prepare(plan, &placed)?;
+    let bound = program::Bound::prepare(plan, &placed, ends.own.as_ref())?;
     drop(placed);
     // The launcher reads back what the program's process got, which it may not of one that hides; nothing else lives in
     // here yet that could.
@@ -89,7 +91,7 @@ fn build_and_run(
     Word::Forked.say(&ends.launcher, &told).step("tell the launcher")?;
     drop((handle, written));
     let launcher = ends.launcher;
-    drop((ends.stdin, ends.stdout, ends.stderr));
+    drop((ends.stdin, ends.stdout, ends.stderr, ends.own));
     collect(plan, &launcher, first)
 }
 

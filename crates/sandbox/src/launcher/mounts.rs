@@ -129,6 +129,13 @@ fn open(mount: &Mount) -> Result<Option<What>, Fault> {
     }
 }
 
+/// The program that this process runs, open to be executed and for nothing else. Found by the process itself: what
+/// stands at its path may have been replaced meanwhile.
+pub(super) fn own_program() -> Result<OwnedFd, Fault> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    rustix::fs::open("/proc/self/exe", flags, Mode::empty()).step("open the launcher's own program")
+}
+
 fn look(path: &Path) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS)

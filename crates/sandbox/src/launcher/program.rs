@@ -1,7 +1,7 @@
 //! The program's process, from the fork to the moment when it becomes the program.
 
 use std::ffi::OsString;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ use crate::ending::{Fault, Step};
 use crate::plan::{Layer, Plan};
 use crate::profile::Access;
 use crate::seccomp::{self, Instruction, Switches};
-use crate::sys::{self, Program};
+use crate::sys::{self, Place, Program};
 
 /// Everything that binds the program, made before the fork so that little is left to do after it.
 pub(super) struct Bound {
@@ -27,12 +27,12 @@ pub(super) struct Bound {
 }
 
 impl Bound {
-    pub(super) fn prepare(plan: &Plan, placed: &[Placed]) -> Result<Self, Fault> {
+    pub(super) fn prepare(plan: &Plan, placed: &[Placed], own: Option<&OwnedFd>) -> Result<Self, Fault> {
         let switches = Switches { internet: plan.loopback, unix: plan.unix_sockets };
         Ok(Self {
-            rules: if plan.has(Layer::Landlock) { Some(rules(plan, placed)?) } else { None },
+            rules: if plan.has(Layer::Landlock) { Some(rules(plan, placed, own)?) } else { None },
             filter: seccomp::filter(switches),
-            program: executable(plan)?,
+            program: executable(plan, own)?,
         })
     }
 }
@@ -112,7 +112,7 @@ pub(super) fn install(filter: &[Instruction]) -> Result<(), Fault> {
 }
 
 /// The rules of Landlock: for each place what the plan says, for the rest nothing but listing folders.
-fn rules(plan: &Plan, placed: &[Placed]) -> Result<RulesetCreated, Fault> {
+fn rules(plan: &Plan, placed: &[Placed], own: Option<&OwnedFd>) -> Result<RulesetCreated, Fault> {
     let abi = ABI::from(plan.landlock.cast_signed());
     let all = AccessFs::from_all(abi);
     let read = AccessFs::ReadFile | AccessFs::ReadDir | AccessFs::Execute;
@@ -160,11 +160,17 @@ fn rules(plan: &Plan, placed: &[Placed]) -> Result<RulesetCreated, Fault> {
         let access = if *folder { access } else { access & AccessFs::from_file(abi) };
         rule(mount.as_fd(), access, path)?;
     }
+    if let Some(own) = own {
+        let access = AccessFs::ReadFile | AccessFs::Execute;
+        (&mut created).add_rule(PathBeneath::new(own, access)).step("Landlock for the launcher's own program")?;
+    }
     Ok(created)
 }
 
-/// Where the program may be: at its path, or, if it is only a name, in the folders of the `PATH` that it will have.
-fn executable(plan: &Plan) -> Result<Program, Fault> {
+/// Where the program may be: what is open already; else at its path, or, if it is only a name, in the folders of the
+/// `PATH` that it will have.
+fn executable(plan: &Plan, own: Option<&OwnedFd>) -> Result<Program, Fault> {
+    let own = own.map(OwnedFd::try_clone).transpose().step("execute")?;
     let name = plan.command.first().cloned().unwrap_or_default();
     let paths: Vec<OsString> = if name.as_bytes().contains(&b'/') {
         vec![name]
@@ -181,6 +187,7 @@ fn executable(plan: &Plan) -> Result<Program, Fault> {
         variable.push(value);
         variable
     });
-    Program::new(paths, plan.command.iter().cloned(), variables)
+    let place = own.map_or(Place::Paths(paths), Place::Open);
+    Program::new(place, plan.command.iter().cloned(), variables)
         .ok_or_else(|| Fault::new("execute", "a NUL in the command"))
 }

@@ -14,7 +14,7 @@ use rustix::process::{Pid, getuid};
 use super::{groups, inside, mounts, owners, watch};
 use crate::ending::{Ending, Fault, Step};
 use crate::message::{Answer, send};
-use crate::plan::{Layer, Plan};
+use crate::plan::{Layer, Plan, Program};
 use crate::readback::{Namespaces, ReadBack, Surroundings};
 use crate::sys::{self, Side};
 
@@ -154,6 +154,10 @@ pub(super) fn run(plan: &Plan, stdin: Option<OwnedFd>, supervisor: BorrowedFd<'_
     if root {
         rustix::thread::set_thread_groups(&[]).step("groups of the launcher")?;
     }
+    let own = match plan.program {
+        Program::Named => None,
+        Program::Own => Some(mounts::own_program()?),
+    };
     let mut made = groups::make(plan)?;
     // As root, what the init could not reach is opened here, before it exists.
     let sources = if root { Some(mounts::open_all(plan)?) } else { None };
@@ -174,12 +178,13 @@ pub(super) fn run(plan: &Plan, stdin: Option<OwnedFd>, supervisor: BorrowedFd<'_
     let (init, handle) = match sys::fork(namespaces(plan), made.unified_folder()).step("clone")? {
         Side::Child => {
             drop((ours, out, err, stdin, stdin_pipe));
-            let ends = inside::Ends { launcher: theirs, stdin: stdin_inside, stdout: out_inside, stderr: err_inside };
+            let ends =
+                inside::Ends { launcher: theirs, stdin: stdin_inside, stdout: out_inside, stderr: err_inside, own };
             inside::main(plan, ends, made.entrance(), sources)
         }
         Side::Parent { pid, handle } => (pid, handle),
     };
-    drop((theirs, out_inside, err_inside, stdin_inside));
+    drop((theirs, out_inside, err_inside, stdin_inside, own));
     let mut sandbox = Sandbox { init, handle, inside: ours, groups: made, oom: false };
     let mut mapper = owners::Mapper::new(id, group_id);
     if let Some(sources) = sources {

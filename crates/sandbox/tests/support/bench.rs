@@ -119,8 +119,8 @@ impl Bench {
         Request {
             command: command.iter().map(|word| word.as_ref().as_os_str().to_owned()).collect(),
             workspace: Some(self.workspace.clone()),
-            directory: None,
             environment: std::env::vars_os().collect::<BTreeMap<_, _>>(),
+            ..Request::default()
         }
     }
 

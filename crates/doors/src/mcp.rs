@@ -37,6 +37,8 @@
 //! alone is not. Whatever a permit was given for is forwarded byte for byte, in the order in which the
 //! client asked.
 //!
+//! [`serve`] is another door: there the gate's own tools are the server, and what may run runs where the gate does.
+//!
 //! The door lists the server's tools itself and binds each call to the definition that the server
 //! offers now ([`callgate_core::Offered`]).
 
@@ -67,6 +69,7 @@ mod questions;
 mod relay;
 mod replies;
 mod server_side;
+mod serving;
 mod session;
 mod stdio;
 mod subscriptions;
@@ -81,4 +84,5 @@ pub use pin::{PinError, pin};
 pub use pin_diff::{Change, PinDiff, diff};
 pub use relay::{Relay, RelayError, relay, relay_over};
 pub use replies::DENIED;
+pub use serving::{Serving, serve};
 pub use stdio::{Input, Output, stdio};

@@ -18,9 +18,20 @@
 //! {"id":2,"error":{"code":"unknown_agent","message":"…"}}
 //! ```
 //!
+//! `call_tool` takes the body of `decide` and runs the gate's own tool ([`crate::tools`]); until its answer, frames tell
+//! how far it is. `cancel` ends one, and so does the end of the connection:
+//!
+//! ```json
+//! {"id":3,"op":"call_tool","body":{"tool":"callgate.terminal","arguments":{"command":"make"},"original":"sha256:…"}}
+//! {"id":3,"progress":{"done":812,"message":"cc -c main.c"}}
+//! {"id":4,"op":"cancel","body":{"id":3}}
+//! {"id":4,"ok":{"under_way":true}}
+//! {"id":3,"ok":{"decision":"allow","id":"01JD…","result":{"texts":["…"],"is_error":true,"structured":{"state":"cancelled"}}}}
+//! ```
+//!
 //! Who calls is established anew for every operation ([`Identify`]), so that a revoked token acts on
-//! the next call. `decide`, `complete`, `report`, `preview`, `standing` and `observe` are the gate's
-//! operations; every other name is the operator's ([`Operator`]) and open only to the gate's own user and root, on a
+//! the next call. `decide`, `complete`, `report`, `preview`, `standing`, `observe`, `call_tool` and
+//! `cancel` are the gate's operations; every other name is the operator's ([`Operator`]) and open only to the gate's own user and root, on a
 //! connection that greeted without a token and as no door.
 //!
 //! **Nobody starves.** Each agent has a lane ([`Limits::lane`]): a bounded amount of work under way,
@@ -29,12 +40,14 @@
 //! connections that do not greet; these wait in a room of their own, where the oldest gives way to the newest, so
 //! that connecting without greeting keeps nobody out. A panic ends one request.
 
+mod calling;
 mod client;
 mod connection;
 mod greeting;
 mod link;
 mod listen;
 mod operate;
+mod running;
 mod server;
 mod wire;
 

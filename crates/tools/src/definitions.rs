@@ -44,8 +44,7 @@ mod tests {
     fn all_seven_are_offered() {
         let names: Vec<String> =
             definitions().iter().filter_map(|tool| tool.get("name")?.as_str().map(str::to_owned)).collect();
-        let expected =
-            ["terminal", "read_file", "write_file", "edit_file", "search_files", "list_directory", "memory"];
+        let expected = ["terminal", "read_file", "write_file", "edit_file", "search_files", "list_directory", "memory"];
         assert_eq!(names, expected);
         assert_eq!(Json::parse(PIN.as_bytes()).unwrap().get("server").unwrap().as_str(), Some(SERVER));
     }

@@ -34,7 +34,8 @@ pub(crate) fn edit(folder: &Folder, path: &str, edits: &[Edit]) -> Result<Done, 
     if after != before {
         replace(folder, &spot, after.as_bytes(), false)?;
     }
-    let what = if replaced == 1 { "Replaced 1 passage in".to_owned() } else { format!("Replaced {replaced} passages in") };
+    let what =
+        if replaced == 1 { "Replaced 1 passage in".to_owned() } else { format!("Replaced {replaced} passages in") };
     Ok(wrote(&spot, &what).with("replaced", count(replaced)).with("changed", Json::Bool(after != before)))
 }
 

@@ -45,8 +45,7 @@ pub(crate) fn shown(path: &Path) -> String {
     escaped(path.as_os_str().as_bytes())
 }
 
-const RESOLVE: ResolveFlags =
-    ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
+const RESOLVE: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
 
 impl Folder {
     pub(crate) fn open(workspace: &Path) -> Result<Self, Fault> {
@@ -145,27 +144,35 @@ impl Folder {
     /// What the system's error means here.
     pub(crate) fn why(&self, spot: &Spot, error: Errno) -> Fault {
         let shown = spot.shown();
+        // What a link is instead of the folder or file that was expected says less than that it is one.
+        if matches!(error, Errno::LOOP | Errno::NOTDIR)
+            && let Some(link) = self.link(spot)
+        {
+            return Fault::new(Kind::Link, link);
+        }
         match error {
             Errno::NOENT => Fault::new(Kind::NotFound, format!("`{shown}` is not there")),
             Errno::NOTDIR => Fault::new(Kind::NotAFolder, format!("`{shown}` is not a folder, or lies in none")),
-            Errno::LOOP => Fault::new(Kind::Link, self.link(spot)),
+            Errno::LOOP => Fault::new(Kind::Link, format!("a symbolic link stands on the way to `{shown}`")),
             Errno::ISDIR => Fault::new(Kind::NotAFile, format!("`{shown}` is a folder")),
             error => Fault::new(Kind::Failed, format!("`{shown}`: {error}")),
         }
     }
 
     /// Which link stands in the way, so that one can name what it leads to and have that decided.
-    fn link(&self, spot: &Spot) -> String {
+    fn link(&self, spot: &Spot) -> Option<String> {
         let start = if spot.inside { self.workspace.clone() } else { PathBuf::from("/") };
         let mut path = start;
         for part in spot.below.components() {
             path.push(part);
             if let Ok(target) = std::fs::read_link(&path) {
                 let (path, target) = (shown(&path), shown(&target));
-                return format!("`{path}` is a symbolic link to `{target}`; links are not followed: name the place itself");
+                return Some(format!(
+                    "`{path}` is a symbolic link to `{target}`; links are not followed: name the place itself"
+                ));
             }
         }
-        format!("a symbolic link stands on the way to `{}`; links are not followed", spot.shown())
+        None
     }
 }
 

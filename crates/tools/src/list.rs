@@ -23,10 +23,7 @@ pub(crate) fn list(folder: &Folder, path: &str, depth: usize) -> Result<Done, Fa
     let mut listing = Listing { text: String::new(), names: 0, more: false };
     listing.folder(root, 0, depth).map_err(|error| folder.why(&spot, error))?;
     let Listing { text, names, more } = listing;
-    let done = Done::new(text)
-        .with("path", spot.shown())
-        .with("names", count(names))
-        .with("more", Json::Bool(more));
+    let done = Done::new(text).with("path", spot.shown()).with("names", count(names)).with("more", Json::Bool(more));
     Ok(match (names, more) {
         (_, true) => done.noting(format!("There is more than these {names} names: list a folder below.")),
         (0, false) => done.noting("The folder is empty."),

@@ -1,6 +1,11 @@
 //! The memory: bounded, of each agent's own, and never lost.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test stops at what it did not expect")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at what it did not expect"
+)]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

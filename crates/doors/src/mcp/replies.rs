@@ -4,6 +4,7 @@ use callgate_core::{Code, Reason};
 use callgate_text::Json;
 
 use crate::Ruling;
+use crate::tools::{Called, Progress};
 
 use super::Id;
 use super::actions::Action;
@@ -38,7 +39,7 @@ fn error_with(id: Option<&Id>, code: i64, message: &str, data: Option<Json>) -> 
     Json::object(message).canonical()
 }
 
-fn result(id: &Id, result: Json) -> Vec<u8> {
+pub(super) fn result(id: &Id, result: Json) -> Vec<u8> {
     Json::object([("jsonrpc", Json::from("2.0")), ("id", Json::from(id)), ("result", result)]).canonical()
 }
 
@@ -52,6 +53,37 @@ fn tool_error(id: &Id, text: &str, decision: Json, stateless: bool) -> Vec<u8> {
     ];
     members.extend(stateless.then(|| ("resultType", Json::from("complete"))));
     result(id, Json::object(members))
+}
+
+/// The result of one of the gate's own tools.
+pub(super) fn called(id: &Id, called: Called, stateless: bool) -> Vec<u8> {
+    let (decided, ran) = match called {
+        Called::Denied(ruling) => {
+            let decided = decision(&ruling.id, ruling.decision.as_str(), ruling.code);
+            return tool_error(id, &ruling.for_model, decided, stateless);
+        }
+        Called::Ran { id, decision, result } => {
+            (Json::object([("id", id.as_str()), ("decision", decision.as_str())]), result)
+        }
+    };
+    let content = ran.texts.into_iter().map(|text| Json::object([("type", Json::from("text")), ("text", text.into())]));
+    let mut members = vec![
+        ("content", Json::Array(content.collect())),
+        ("structuredContent", Json::Object(ran.structured)),
+        ("isError", Json::Bool(ran.is_error)),
+        ("_meta", Json::object([(DECISION, decided)])),
+    ];
+    members.extend(stateless.then(|| ("resultType", Json::from("complete"))));
+    result(id, Json::object(members))
+}
+
+/// How far a call is, to whoever gave it `token`.
+pub(super) fn progress(token: &Json, progress: &Progress) -> Vec<u8> {
+    let done = Json::integer(i64::try_from(progress.done).unwrap_or(i64::MAX));
+    let mut params = vec![("progressToken", token.clone()), ("progress", done)];
+    params.extend(progress.message.as_deref().map(|message| ("message", Json::from(message))));
+    let method = Json::from("notifications/progress");
+    Json::object([("jsonrpc", Json::from("2.0")), ("method", method), ("params", Json::object(params))]).canonical()
 }
 
 fn decision(id: &str, decision: &str, code: Code) -> Json {

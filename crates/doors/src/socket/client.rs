@@ -9,9 +9,10 @@ use callgate_core::gate::{Observed, Passing, Reported};
 use callgate_core::seam::{Later, Offer, Standing};
 use callgate_core::{CallFault, Changes, Code, Completion, Reason, Receipt, Request, ServerName};
 use callgate_text::Json;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, mpsc};
 use tokio::time::timeout;
 
+use crate::tools::{Called, Progress};
 use crate::{Operations, Ruling};
 
 use super::link::{Link, Lost};
@@ -149,6 +150,25 @@ impl Client {
     pub async fn observe_texts(&self, texts: Vec<Passing>) -> Result<Vec<Observed>, ClientError> {
         let count = texts.len();
         self.expect("observe", wire::texts_to_json(texts), |json| wire::observed_from_json(json, count)).await
+    }
+
+    /// Has the gate run one of its own tools, for as long as that takes; `cancelled` ends it early, and its answer then
+    /// says so. Progress that finds no room is lost.
+    ///
+    /// # Errors
+    /// See [`ClientError`]. If the connection is lost, the gate ends the call.
+    pub async fn call_tool(
+        &self,
+        call: &Result<Request, CallFault>,
+        progress: mpsc::Sender<Progress>,
+        cancelled: impl Future<Output = ()>,
+    ) -> Result<Called, ClientError> {
+        let link = self.link().await?;
+        match link.follow("call_tool", wire::request_to_json(call), progress, cancelled).await {
+            Err(Lost) => Err(ClientError::Lost),
+            Ok(Err(reason)) => Err(ClientError::Refused(reason)),
+            Ok(Ok(answer)) => Called::from_json(answer).map_err(ClientError::Garbled),
+        }
     }
 
     async fn link(&self) -> Result<Arc<Link>, ClientError> {

@@ -1,7 +1,7 @@
 //! One connection: its greeting, its requests, its end.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -16,8 +16,10 @@ use crate::frames::{Frame, Frames, too_many_values};
 use crate::lanes::{Lanes, Taken};
 use crate::outbox::{Outbox, outbox};
 use crate::places::{Arrival, NoSeat};
+use crate::tools::Tools;
 
 use super::operate::operate;
+use super::running::Running;
 use super::{Greeting, Limits, PROTOCOL, Peer, Services, wire};
 
 /// What all connections share.
@@ -26,6 +28,8 @@ pub(super) struct Shared {
     pub(super) limits: Limits,
     pub(super) lanes: Arc<Lanes>,
     pub(super) own_uid: u32,
+    /// The gate's own tools, if it runs any.
+    pub(super) tools: OnceLock<Arc<dyn Tools>>,
 }
 
 impl Shared {
@@ -61,14 +65,24 @@ impl Connection {
         let frames = Frames::new(reader, shared.limits.message);
         let in_flight = Arc::new(Semaphore::new(usize::try_from(shared.limits.in_flight).unwrap_or(1)));
         let most = shared.limits.in_flight;
-        let mut session =
-            Session { shared, peer, greeting: Arc::default(), frames, outbox, in_flight: in_flight.clone() };
+        let running = Arc::new(Running::default());
+        let mut session = Session {
+            shared,
+            peer,
+            greeting: Arc::default(),
+            frames,
+            outbox,
+            in_flight: in_flight.clone(),
+            running: running.clone(),
+        };
         tokio::select! {
             biased;
             _ = halted.wait_for(|halted| *halted) => {}
             () = writer_gone(session.outbox.clone()) => {}
             () = session.serve(arrival) => {}
         }
+        // What runs for somebody who is gone runs for nobody.
+        running.end();
         // Once every place is free, every request is done and its answer written or undeliverable.
         let _ = in_flight.acquire_many(most).await;
         drop(session);
@@ -87,6 +101,7 @@ struct Session {
     frames: Frames<OwnedReadHalf>,
     outbox: Outbox,
     in_flight: Arc<Semaphore>,
+    running: Arc<Running>,
 }
 
 impl Session {
@@ -139,6 +154,7 @@ impl Session {
             peer: self.peer,
             greeting: self.greeting.clone(),
             outbox: self.outbox.clone(),
+            running: self.running.clone(),
         };
         tokio::spawn(request.run(line, place, (room, bulk)));
         Some(())
@@ -188,14 +204,15 @@ pub(super) struct Request {
     pub(super) shared: Arc<Shared>,
     pub(super) peer: Peer,
     pub(super) greeting: Arc<Greeting>,
-    outbox: Outbox,
+    pub(super) outbox: Outbox,
+    pub(super) running: Arc<Running>,
 }
 
 impl Request {
     async fn run(self, line: Vec<u8>, place: OwnedSemaphorePermit, room: (Taken, Option<Taken>)) {
         let (id, result) = match parse(line, self.shared.limits.message).await {
             Err(why) => (Json::Null, Err(Reason::new(Code::InvalidArguments, why))),
-            Ok((id, op, body)) => (Json::integer(id), shielded(operate(&self, &op, body)).await),
+            Ok((id, op, body)) => (Json::integer(id), shielded(operate(&self, id, &op, body)).await),
         };
         drop(room);
         let answer = match result {

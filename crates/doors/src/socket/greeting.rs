@@ -24,7 +24,7 @@ impl Greeting {
 
     /// What kind of door this is, of a closed list: how a door calls itself is its own word.
     pub(super) fn kind(&self) -> &'static str {
-        const KINDS: [&str; 2] = ["mcp", "claude-code"];
+        const KINDS: [&str; 3] = ["mcp", "claude-code", "tools"];
         let named = self.door.as_ref().and_then(|door| KINDS.into_iter().find(|kind| *kind == door.as_str()));
         named.unwrap_or("socket")
     }

@@ -10,11 +10,12 @@ use callgate_core::Reason;
 use callgate_text::Json;
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedReadHalf;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::frames::{Frame, Frames};
 use crate::outbox::{Outbox, outbox};
+use crate::tools::Progress;
 
 use super::{Greeting, PROTOCOL, wire};
 
@@ -34,18 +35,33 @@ pub(super) struct Link {
 }
 
 /// Who waits for which answer; `None` once the connection is lost.
-struct Pending(Mutex<Option<BTreeMap<i64, oneshot::Sender<Answer>>>>);
+struct Pending(Mutex<Option<BTreeMap<i64, Waiter>>>);
+
+struct Waiter {
+    answer: oneshot::Sender<Answer>,
+    /// Where it is told how far the work is; what finds no room there is lost.
+    progress: Option<mpsc::Sender<Progress>>,
+}
 
 impl Pending {
-    fn add(&self, id: i64) -> Option<oneshot::Receiver<Answer>> {
-        let (sender, receiver) = oneshot::channel();
+    fn add(&self, id: i64, progress: Option<mpsc::Sender<Progress>>) -> Option<oneshot::Receiver<Answer>> {
+        let (answer, receiver) = oneshot::channel();
         let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        table.as_mut()?.insert(id, sender);
+        table.as_mut()?.insert(id, Waiter { answer, progress });
         Some(receiver)
     }
 
     fn take(&self, id: i64) -> Option<oneshot::Sender<Answer>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_mut()?.remove(&id)
+        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        table.as_mut()?.remove(&id).map(|waiter| waiter.answer)
+    }
+
+    fn tell(&self, id: i64, progress: Progress) {
+        let table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiter = table.as_ref().and_then(|table| table.get(&id));
+        if let Some(follower) = waiter.and_then(|waiter| waiter.progress.as_ref()) {
+            let _ = follower.try_send(progress);
+        }
     }
 
     /// Drops every waiting sender: each call learns that the connection is lost.
@@ -94,14 +110,44 @@ impl Link {
     }
 
     pub(super) async fn ask(&self, op: &str, body: Json) -> Result<Answer, Lost> {
+        let (_waiting, answer) = self.send(op, body, None).await?;
+        answer.await.map_err(|_| Lost)
+    }
+
+    /// As [`Link::ask`] for work that tells how far it is, and that `cancelled` ends: then, too, its answer comes.
+    pub(super) async fn follow(
+        &self,
+        op: &str,
+        body: Json,
+        progress: mpsc::Sender<Progress>,
+        cancelled: impl Future<Output = ()>,
+    ) -> Result<Answer, Lost> {
+        let (waiting, mut answer) = self.send(op, body, Some(progress)).await?;
+        tokio::select! {
+            biased;
+            answer = &mut answer => return answer.map_err(|_| Lost),
+            () = cancelled => {}
+        }
+        let cancel = self.ask("cancel", Json::object([("id", Json::integer(waiting.id))])).await?;
+        // That it has ended meanwhile is no error; that it cannot be ended is.
+        if let Err(reason) = cancel {
+            return Ok(Err(reason));
+        }
+        answer.await.map_err(|_| Lost)
+    }
+
+    async fn send(
+        &self,
+        op: &str,
+        body: Json,
+        progress: Option<mpsc::Sender<Progress>>,
+    ) -> Result<(Waiting<'_>, oneshot::Receiver<Answer>), Lost> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let waiting = Waiting { id, pending: &self.pending };
-        let answer = self.pending.add(id).ok_or(Lost)?;
+        let answer = self.pending.add(id, progress).ok_or(Lost)?;
         let request = Json::object([("id", Json::integer(id)), ("op", Json::from(op)), ("body", body)]);
         self.outbox.send(request.canonical()).await.map_err(|_| Lost)?;
-        let answer = answer.await.map_err(|_| Lost);
-        drop(waiting);
-        answer
+        Ok((waiting, answer))
     }
 }
 
@@ -127,6 +173,11 @@ async fn read(mut frames: Frames<OwnedReadHalf>, pending: Arc<Pending>) {
     while let Ok(Some(Frame::Line(line))) = frames.next().await {
         let Ok(Json::Object(mut answer)) = Json::parse_within(&line, LONGEST) else { break };
         let Some(id) = answer.get("id").and_then(Json::as_i64) else { break };
+        if let Some(progress) = answer.get("progress") {
+            let Some(progress) = Progress::from_json(progress) else { break };
+            pending.tell(id, progress);
+            continue;
+        }
         let result = match (answer.remove("ok"), answer.remove("error")) {
             (Some(result), None) => Ok(result),
             (None, Some(error)) => Err(wire::reason_from_json(&error)),

@@ -3,11 +3,12 @@
 use callgate_core::{CallFault, Code, Reason};
 use callgate_text::Json;
 
+use super::calling;
 use super::connection::Request;
 use super::wire::{self, Malformed};
 
 /// Runs `op` for whoever is at the other end *now*.
-pub(super) async fn operate(request: &Request, op: &str, body: Json) -> Result<Json, Reason> {
+pub(super) async fn operate(request: &Request, id: i64, op: &str, body: Json) -> Result<Json, Reason> {
     let services = &request.shared.services;
     let gate = &services.gate;
     let caller = services.identify.identify(&request.peer, &request.greeting);
@@ -22,6 +23,8 @@ pub(super) async fn operate(request: &Request, op: &str, body: Json) -> Result<J
             let door = request.greeting.kind();
             Ok(wire::answer_to_json(&gate.decide_changes(door, &caller, call, &changes).await))
         }
+        "call_tool" => calling::call(request, id, caller, body).await,
+        "cancel" => calling::cancel(request, body),
         "complete" => {
             let completion = wire::completion_from_json(body).map_err(malformed)?;
             gate.complete(&caller, completion).await.map(|receipt| receipt.to_json())
@@ -62,11 +65,11 @@ fn trusted(request: &Request) -> Result<(), Reason> {
     Err(Reason::new(Code::NotPermitted, "only the gate's own user may ask this, without a token and as no door"))
 }
 
-fn malformed(why: Malformed) -> Reason {
+pub(super) fn malformed(why: Malformed) -> Reason {
     Reason::new(Code::InvalidArguments, format!("the request cannot be read: {why}"))
 }
 
 /// The sentence of [`CallFault::Shape`] begins with "the call".
-const fn shape(_: Malformed) -> &'static str {
+pub(super) const fn shape(_: Malformed) -> &'static str {
     "does not have the form of a call"
 }

@@ -1,6 +1,6 @@
 //! Accepting connections, within bounds, until told to stop.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use callgate_core::Gate;
@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::lanes::Lanes;
 use crate::places::{Attendance, Places, Rooms};
+use crate::tools::Tools;
 
 use super::connection::{Connection, Shared};
 use super::{Identify, Limits, Listening, Operator, Peer};
@@ -41,8 +42,13 @@ impl Server {
         let lanes = Arc::new(Lanes::new(limits.lane, limits.connections_per_agent));
         let rooms =
             Rooms { waiting: limits.greeting, waiting_per_uid: limits.greeting_per_uid, seats: limits.connections };
-        let shared = Shared { services, limits, lanes, own_uid: geteuid().as_raw() };
+        let shared = Shared { services, limits, lanes, own_uid: geteuid().as_raw(), tools: OnceLock::new() };
         Self { listening, shared: Arc::new(shared), places: Places::new(rooms) }
+    }
+
+    /// Lets agents call the gate's own tools. Only the first time counts.
+    pub fn offer(&self, tools: Arc<dyn Tools>) {
+        let _ = self.shared.tools.set(tools);
     }
 
     /// The agents' shares, for other doors to the same gate.

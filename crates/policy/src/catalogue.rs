@@ -9,6 +9,7 @@ use callgate_core::{ServerName, Subject, ToolName};
 use callgate_text::{Digest, Json};
 use cedar_policy::{Entity, EntityUid, Schema};
 
+use crate::built_in;
 use crate::config::{self, Config};
 use crate::entities::{Declarations, Sort, uid};
 use crate::facts::FactPlan;
@@ -75,7 +76,7 @@ impl Catalogue {
         let mut actions = Vec::new();
         for pin in &pins {
             for (name, definition) in &pin.tools {
-                let overlay = config.tool.get(name).cloned().unwrap_or_default();
+                let overlay = built_in::overlay(name, config);
                 match Action::of_tool(name, definition, &overlay, facts) {
                     Ok(action) => actions.push(action),
                     Err(message) => findings.push(pin.finding(name, Rule::BadTool, message)),

@@ -24,6 +24,9 @@
 //! home = "/home/dev"                   # of the user as whom commands run
 //! of = "host"                          # whose shell reads them: the host's, or the gate's own
 //!
+//! [tools]
+//! workspace = "/home/dev/project"      # where the gate's own tools work, and where relative paths begin
+//!
 //! [log]
 //! agent_records_per_minute = 600
 //! agent_bytes_per_minute = 4194304
@@ -66,6 +69,8 @@ pub struct Config {
     pub sandbox: toml::Table,
     /// Where commands run.
     pub shell: ShellConfig,
+    /// Where the gate's own tools work.
+    pub tools: ToolsConfig,
 }
 
 /// What a decision means at a door. Only the operator sets it.
@@ -132,6 +137,27 @@ fn shell<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Shell, D::Error> 
         "host" => Ok(Shell::Host),
         "gate" => Ok(Shell::Gate),
         _ => Err(D::Error::custom("`of` is \"host\" or \"gate\"")),
+    }
+}
+
+/// `[tools]`: the gate's own tools.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ToolsConfig {
+    /// The folder that they work in, and that `@workspace` stands for in their profiles. Without it, those that need
+    /// one are refused.
+    #[serde(deserialize_with = "folder")]
+    pub workspace: Option<String>,
+}
+
+/// An absolute path with nothing in it that could be written shorter.
+fn folder<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let names = text.strip_prefix('/').into_iter().flat_map(|rest| rest.split('/'));
+    let plain = names.clone().count() > 0 && names.into_iter().all(|name| !matches!(name, "" | "." | ".."));
+    match plain && !text.chars().any(char::is_control) {
+        true => Ok(Some(text)),
+        false => Err(D::Error::custom("`workspace` is an absolute path without `.`, `..` or a slash at its end")),
     }
 }
 
@@ -289,6 +315,19 @@ mod tests {
         for odd in ["doors = { claude-code = \"observe\" }\n", "doors.claude-code = \"observe\"\n", "[doors\n"] {
             assert_eq!(with_mode(odd, &door, Mode::Enforce), None, "{odd}");
         }
+    }
+
+    #[test]
+    fn a_workspace_is_a_plain_absolute_path() {
+        let of = |text: &str| {
+            let text = format!("[tools]\nworkspace = \"{text}\"\n");
+            Config::parse(&Arc::from(text)).map(|config| config.tools.workspace)
+        };
+        assert_eq!(of("/home/me/project").unwrap().as_deref(), Some("/home/me/project"));
+        for other in ["", "/", "project", "~/project", "/a/", "/a//b", "/a/../b", "/a/./b", "/a\\nb"] {
+            assert!(of(other).is_err(), "{other}");
+        }
+        assert!(Config::parse(&Arc::from("[tools]\nshell = \"sh\"\n")).is_err());
     }
 
     #[test]

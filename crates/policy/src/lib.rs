@@ -4,6 +4,7 @@
 //! the one in force. The snapshot answers `core::judge` with what policies are satisfied; how permits, forbids
 //! and approvals combine is core's.
 
+mod built_in;
 mod cache;
 mod catalogue;
 mod check;

@@ -151,6 +151,7 @@ fn digest(
         ("entities", Json::object(entities)),
         ("overlays", Json::object(overlays)),
         ("shell", Json::from(format!("{:?}", config.shell))),
+        ("tools", Json::from(config.tools.workspace.clone())),
         ("sandbox", Json::from(config.sandbox.to_string())),
         ("programs", Json::from(programs.map(str::to_owned))),
         ("facts", Json::object(facts)),

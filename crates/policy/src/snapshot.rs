@@ -11,6 +11,7 @@ use callgate_core::{
 use callgate_text::{Digest, Json};
 use cedar_policy::{Authorizer, Context, Effect, Entities, EntityUid, Request};
 
+use crate::built_in;
 use crate::catalogue::{Action, Catalogue};
 use crate::config::Config;
 use crate::entities::{Declarations, Sort};
@@ -272,12 +273,13 @@ impl Snapshot for GateSnapshot {
         let forms = action.kind.commands(call.arguments());
         // What is run contained starts in its workspace.
         let own = (action.operation == Some(Operation::Run)).then(|| operations::workspace(call.arguments())).flatten();
+        let (shell, home) = built_in::shell(&action.name, &self.config);
         let line = |(form, cwd): (CommandForm, Option<&str>)| CommandLine {
             form,
             // A session does not stay where it began.
             cwd: own.or(call.cwd().map(WorkingDirectory::as_str)).or(cwd).map(Arc::from),
-            home: self.config.shell.home.as_deref().map(Arc::from),
-            shell: self.config.shell.of,
+            home: home.map(Arc::from),
+            shell,
             programs: self.programs.clone(),
         };
         forms.into_iter().map(line).collect()

@@ -4,6 +4,7 @@ mod audit;
 mod contained;
 mod hosts;
 mod operator;
+mod tools;
 
 use std::path::PathBuf;
 
@@ -13,6 +14,7 @@ pub(crate) use audit::{Audit, LogPlace};
 pub(crate) use contained::{RunAt, Sandbox};
 pub(crate) use hosts::{DoctorAt, HookAt, Host, InstallAt, UninstallAt};
 pub(crate) use operator::Operator;
+pub(crate) use tools::ToolsAt;
 
 /// The gate that every tool call of an AI agent passes.
 ///
@@ -120,6 +122,11 @@ pub(crate) enum Command {
         #[arg(required = true, last = true, value_name = "COMMAND")]
         command: Vec<std::ffi::OsString>,
     },
+    /// Serve the gate's own tools to an MCP client: a terminal, files, a memory.
+    ///
+    /// Use it as the command of an MCP client's configuration. Nothing runs here: the running gate decides each call,
+    /// and runs what it allows in the sandbox that policy chose.
+    Tools(ToolsAt),
     /// What a coding agent's host starts before and after each tool call; `callgate install` sets it up.
     ///
     /// Reads the host's document from standard input and answers in the host's own words. Whatever goes wrong

@@ -20,3 +20,4 @@ pub(crate) mod serve;
 pub(crate) mod shell;
 pub(crate) mod status;
 pub(crate) mod tool;
+pub(crate) mod tools;

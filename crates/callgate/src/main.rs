@@ -14,6 +14,7 @@ mod place;
 mod proofs;
 mod replaced;
 mod system;
+mod toolbox;
 
 use std::process::ExitCode;
 
@@ -28,6 +29,9 @@ fn main() -> ExitCode {
     // Before anything else: a launcher has one thread.
     if command::sandbox::is_launcher() {
         return callgate_sandbox::launcher::main();
+    }
+    if command::tools::is_contained() {
+        return callgate_tools::contained::main();
     }
     if command::hook::is_asked() {
         return command::hook::main();
@@ -66,6 +70,7 @@ async fn run(command: Command, output: &Output) -> Result<ExitCode> {
         Command::Mcp { server, credential, timeout, place, command } => {
             command::mcp::run(&server, credential.as_deref(), timeout, &place, command).await
         }
+        Command::Tools(at) => command::tools::run(&at).await,
         Command::Hook(_) => anyhow::bail!("`hook` must be the first word: callgate hook …"),
         Command::Install(at) => command::install::install(output, &at).await,
         Command::Uninstall(at) => command::install::uninstall(output, &at),

@@ -1,7 +1,7 @@
 //! `callgate run`: anything contained, and what it changed brought back as a whole or not at all.
 
 mod governed;
-mod report;
+pub(crate) mod report;
 mod review;
 
 use std::collections::{BTreeMap, BTreeSet};

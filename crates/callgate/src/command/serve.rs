@@ -18,11 +18,13 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
+use super::sandbox::launcher;
 use crate::assembly::{Assembly, count};
 use crate::cli::Place;
 use crate::desk::Desk;
 use crate::output::Output;
 use crate::place::State;
+use crate::toolbox::Toolbox;
 
 /// How long the gate directory must be quiet before a change is taken.
 const QUIET: Duration = Duration::from_millis(500);
@@ -56,6 +58,8 @@ pub(crate) async fn run(
     let operator = Arc::new(Desk::new(assembly.clone()));
     let services = Services { gate: assembly.gate.clone(), identify: assembly.clone(), operator: operator.clone() };
     let server = Server::new(listening, services, Limits::default());
+    let (gate, policy) = (assembly.gate.clone(), assembly.policy.clone());
+    server.offer(Arc::new(Toolbox::new(gate, policy, launcher(), state.root())));
     assembly.metrics.attend("socket", server.attendance());
     let (halt, halted) = watch::channel(false);
     let http = http.map(|listening| {

@@ -15,7 +15,7 @@ pub(super) fn write(path: &Path, finished: &Finished, sets: &[WriteSet]) -> Resu
 }
 
 /// What the log keeps: every change, or, where they are too many, how many and the digest of all.
-pub(super) fn for_log(finished: &Finished, sets: &[WriteSet]) -> RunReport {
+pub(crate) fn for_log(finished: &Finished, sets: &[WriteSet]) -> RunReport {
     let exit = finished.ending.exit.word().to_owned();
     let full = RunReport { exit, report: json(finished, sets, true) };
     if full.is_fit() { full } else { RunReport { report: json(finished, sets, false), ..full } }

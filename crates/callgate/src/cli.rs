@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use audit::{Audit, LogPlace};
 pub(crate) use contained::{RunAt, Sandbox};
-pub(crate) use hosts::{DoctorAt, HookAt, Host, InstallAt, UninstallAt};
+pub(crate) use hosts::{DoctorAt, HookAt, Host, InstallAt, Pack, UninstallAt};
 pub(crate) use operator::Operator;
 pub(crate) use tools::ToolsAt;
 
@@ -78,9 +78,9 @@ pub(crate) enum Command {
         /// Where to write it. Existing files are never overwritten.
         #[arg(value_name = "DIR", default_value = "gate")]
         dir: PathBuf,
-        /// A pack to start from, in place of the small example: what a host's own tools are and may do.
-        #[arg(long, value_enum, value_name = "HOST")]
-        pack: Option<Host>,
+        /// A pack to start from, in place of the small example: what a host's or the gate's own tools are and may do.
+        #[arg(long, value_enum, value_name = "PACK")]
+        pack: Option<Pack>,
         /// With --pack, where files may be written; the current directory unless told.
         #[arg(long, value_name = "DIR", requires = "pack")]
         workspace: Option<PathBuf>,

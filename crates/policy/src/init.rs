@@ -14,6 +14,8 @@ pub enum Template {
     Starter,
     /// The pack for a developer's Claude Code, in `policies/claude-code`.
     ClaudeCode(Developer),
+    /// The pack for an agent that works with the gate's own tools, in `policies/tools`.
+    Tools(Developer),
 }
 
 /// Who works with an agent, and where. Paths are absolute.
@@ -48,19 +50,38 @@ const CLAUDE_CODE: &[(&str, &str)] = &[
     ("tools/claude-code.json", include_str!("../../../policies/claude-code/tools/claude-code.json")),
 ];
 
+const TOOLS: &[(&str, &str)] = &[
+    ("callgate.toml", include_str!("../../../policies/tools/callgate.toml")),
+    ("entities.toml", include_str!("../../../policies/tools/entities.toml")),
+    ("policies/shell.cedar", include_str!("../../../policies/shell/policies/shell.cedar")),
+    ("policies/tools.cedar", include_str!("../../../policies/tools/policies/tools.cedar")),
+    ("tests/tools.toml", include_str!("../../../policies/tools/tests/tools.toml")),
+    ("tools/callgate.json", include_str!("../../../policies/tools/tools/callgate.json")),
+];
+
 impl Template {
     /// The files as texts, by path.
     pub fn texts(&self) -> Vec<(&'static str, String)> {
         match self {
             Self::Starter => STARTER.iter().map(|(path, text)| (*path, (*text).to_owned())).collect(),
-            Self::ClaudeCode(developer) => {
-                CLAUDE_CODE.iter().map(|(path, text)| (*path, developer.fill(path, text))).collect()
-            }
+            Self::ClaudeCode(developer) => developer.all(CLAUDE_CODE),
+            Self::Tools(developer) => developer.all(TOOLS),
+        }
+    }
+
+    fn developer(&self) -> Option<&Developer> {
+        match self {
+            Self::Starter => None,
+            Self::ClaudeCode(developer) | Self::Tools(developer) => Some(developer),
         }
     }
 }
 
 impl Developer {
+    fn all(&self, files: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
+        files.iter().map(|(path, text)| (*path, self.fill(path, text))).collect()
+    }
+
     /// Puts this developer in the place of `@WORKSPACE@` and the like, in the files that hold them.
     fn fill(&self, path: &str, text: &str) -> String {
         if path.ends_with(".json") || path.ends_with(".cedar") {
@@ -100,9 +121,7 @@ pub fn starter() -> GateFiles {
 /// # Errors
 /// If one of the files exists already (nothing is then written), or cannot be written.
 pub fn init(dir: &Path, template: &Template, sandbox: &str) -> Result<Vec<&'static str>, LoadError> {
-    if let Template::ClaudeCode(developer) = template
-        && let Some(what) = developer.unfit()
-    {
+    if let Some(what) = template.developer().and_then(Developer::unfit) {
         let message = format!(
             "{what} cannot stand in a configuration: it is an absolute path without quotes, `@` and the like, and the \
              workspace does not hold the home directory"

@@ -1,12 +1,12 @@
 //! Where a file tool works: opening what a path names, without being led elsewhere.
 
 use std::ffi::OsStr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use callgate_text::escaped;
-use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, mkdirat, openat2};
+use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, mkdirat, openat};
 use rustix::io::Errno;
 
 use crate::done::Kind;
@@ -45,12 +45,35 @@ pub(crate) fn shown(path: &Path) -> String {
     escaped(path.as_os_str().as_bytes())
 }
 
-const RESOLVE: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
+/// A folder, only to go on from.
+const PASSING: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// Opens `below`, name by name, so that no link is followed: the sandbox's filter knows no `openat2`, which would do it
+/// at once. There is no `..` in it.
+fn walk(root: BorrowedFd<'_>, below: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    let mut names = below.iter().peekable();
+    let mut folder: Option<OwnedFd> = None;
+    loop {
+        let here = folder.as_ref().map_or(root, AsFd::as_fd);
+        let Some(name) = names.next() else {
+            return openat(here, ".", flags, Mode::empty());
+        };
+        if names.peek().is_none() {
+            return openat(here, name, flags, Mode::empty());
+        }
+        folder = Some(openat(here, name, PASSING, Mode::empty())?);
+    }
+}
+
+fn top() -> rustix::io::Result<OwnedFd> {
+    rustix::fs::open("/", PASSING, Mode::empty())
+}
 
 impl Folder {
     pub(crate) fn open(workspace: &Path) -> Result<Self, Fault> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = openat2(CWD, workspace, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS)
+        let below = workspace.strip_prefix("/").unwrap_or(workspace);
+        let root = top()
+            .and_then(|top| walk(top.as_fd(), below, PASSING))
             .map_err(|error| Fault::new(Kind::Failed, format!("the workspace cannot be opened: {error}")))?;
         Ok(Self { workspace: workspace.to_owned(), root })
     }
@@ -94,14 +117,11 @@ impl Folder {
 
     /// Opens what stands at `spot`. No symbolic link is followed, wherever it leads.
     pub(crate) fn open_at(&self, spot: &Spot, flags: OFlags) -> Result<OwnedFd, Fault> {
-        let below = if spot.below.as_os_str().is_empty() { Path::new(".") } else { &spot.below };
         // Whoever left a pipe with a name must not be able to make us wait.
         let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let opened = if spot.inside {
-            openat2(&self.root, below, flags, Mode::empty(), RESOLVE)
-        } else {
-            rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-                .and_then(|top| openat2(top, below, flags, Mode::empty(), RESOLVE))
+        let opened = match spot.inside {
+            true => walk(self.root.as_fd(), &spot.below, flags),
+            false => top().and_then(|top| walk(top.as_fd(), &spot.below, flags)),
         };
         opened.map_err(|error| self.why(spot, error))
     }

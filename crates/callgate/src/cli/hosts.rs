@@ -13,6 +13,15 @@ pub(crate) enum Host {
     ClaudeCode,
 }
 
+/// A gate directory to start from, beside the small example.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Pack {
+    /// The tools that are built into Claude Code.
+    ClaudeCode,
+    /// The gate's own tools, for any agent that speaks MCP.
+    Tools,
+}
+
 /// Whether a hook denies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum HookMode {

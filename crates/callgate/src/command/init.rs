@@ -10,18 +10,14 @@ use callgate_sandbox::{Host, Part};
 use callgate_text::Json;
 
 use super::sandbox::launcher;
-use crate::cli;
+use crate::cli::Pack;
 use crate::output::{Output, harmless};
 
-pub(crate) fn run(
-    output: &Output,
-    dir: &Path,
-    pack: Option<cli::Host>,
-    workspace: Option<PathBuf>,
-) -> Result<ExitCode> {
+pub(crate) fn run(output: &Output, dir: &Path, pack: Option<Pack>, workspace: Option<PathBuf>) -> Result<ExitCode> {
     let template = match pack {
         None => Template::Starter,
-        Some(cli::Host::ClaudeCode) => Template::ClaudeCode(developer(workspace)?),
+        Some(Pack::ClaudeCode) => Template::ClaudeCode(developer(workspace)?),
+        Some(Pack::Tools) => Template::Tools(developer(workspace)?),
     };
     let floor = Floor::of(launcher().probe().ok().as_ref());
     let written = callgate_policy::init(dir, &template, &floor.settings())

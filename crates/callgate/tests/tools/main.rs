@@ -16,5 +16,6 @@ mod conduct;
 mod endings;
 mod files;
 mod limits;
+mod peers;
 mod rig;
 mod session;

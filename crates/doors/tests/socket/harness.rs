@@ -12,6 +12,7 @@ use callgate_core::{
     Request, Satisfied, ServerName, Timestamp,
 };
 use callgate_doors::socket::{Access, Client, Greeting, Identify, Limits, Listening, Operator, Peer, Server, Services};
+use callgate_doors::tools::Tools;
 use callgate_text::{Digest, Json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
@@ -169,10 +170,17 @@ impl Rig {
     }
 
     pub(crate) fn at(path: PathBuf, limits: Limits) -> Self {
+        Self::offering(path, limits, None)
+    }
+
+    pub(crate) fn offering(path: PathBuf, limits: Limits, tools: Option<Arc<dyn Tools>>) -> Self {
         let (world, gate) = World::with_gate();
         let services = Services { gate: gate.clone(), identify: world.clone(), operator: world.clone() };
         let listening = Listening::bind(&path, Access::Group).unwrap();
         let server = Server::new(listening, services, limits);
+        if let Some(tools) = tools {
+            server.offer(tools);
+        }
         let (stop, stopped) = oneshot::channel::<()>();
         let server = tokio::spawn(server.run(async {
             let _ = stopped.await;

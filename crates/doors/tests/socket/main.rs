@@ -6,3 +6,4 @@ mod flood;
 mod harness;
 mod listen;
 mod operations;
+mod tools;

@@ -16,6 +16,7 @@ use crate::cli::Place;
 ///   run/gate.sock             one door; who is behind it is proved by uid or token
 ///   log/                0700  signing keys, write-ahead segments, tiles, checkpoint, disclosures
 ///   credentials.json    0600  digests of tokens
+///   memory/             0700  what agents remember by the gate's own tool
 /// ```
 #[derive(Clone, Debug)]
 pub(crate) struct State {

@@ -15,6 +15,7 @@ mod result;
 mod rooms;
 mod settle;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ use callgate_core::{
 use callgate_doors::Ruling;
 use callgate_doors::tools::{Called, Conduct, ToolResult, Tools};
 use callgate_policy::{GateSnapshot, Store};
-use callgate_sandbox::{Host, Launcher, Profile, SandboxFacts};
+use callgate_sandbox::{Access, Host, Launcher, Place, Profile, SandboxFacts};
 use callgate_text::Digest;
 use callgate_tools::{MEMORY, Memory, Operation, SERVER, TERMINAL, Work};
 use tokio::sync::OnceCell;
@@ -54,6 +55,8 @@ pub(crate) struct Toolbox {
     host: OnceCell<Host>,
     profiles: SandboxFacts,
     memory: Arc<Memory>,
+    /// The gate's state and its configuration, which no tool may come near.
+    own: [PathBuf; 2],
     rooms: Rooms,
     settling: settle::Settling,
 }
@@ -75,14 +78,20 @@ enum Task {
 }
 
 /// Where and how a task runs.
-struct Place {
+struct Setting {
     workspace: PathBuf,
     profile: Profile,
 }
 
 impl Toolbox {
-    pub(crate) fn new(gate: Arc<Gate>, policy: Arc<Store>, launcher: Launcher, state: &Path) -> Self {
-        Self {
+    /// Tools of `gate`, whose state lies in the folder `state`.
+    ///
+    /// # Errors
+    /// If it cannot be said where the gate's own folders really are.
+    pub(crate) fn new(gate: Arc<Gate>, policy: Arc<Store>, launcher: Launcher, state: &Path) -> io::Result<Self> {
+        let own = [state.canonicalize()?, policy.dir().canonicalize()?];
+        Ok(Self {
+            own,
             gate,
             policy,
             launcher,
@@ -91,7 +100,7 @@ impl Toolbox {
             memory: Arc::new(Memory::at(state.join("memory"))),
             rooms: Rooms::new(MOST_OF_AGENT, MOST_IN_ALL),
             settling: settle::Settling::default(),
-        }
+        })
     }
 
     async fn decided(
@@ -122,7 +131,7 @@ impl Toolbox {
         match allowed.request.tool.tool() {
             MEMORY => self.remember(allowed).await,
             tool => match self.prepare(tool, allowed, answer) {
-                Ok((task, place)) => self.contain(allowed, task, place, conduct).await,
+                Ok((task, setting)) => self.contain(allowed, task, setting, conduct).await,
                 Err(why) => self.not_run(allowed, State::Refused, &why).await,
             },
         }
@@ -142,7 +151,7 @@ impl Toolbox {
     }
 
     /// What will run, and under what: nothing of it is the agent's word.
-    fn prepare(&self, tool: &str, allowed: &Allowed<'_>, answer: &Answer) -> Result<(Task, Place), String> {
+    fn prepare(&self, tool: &str, allowed: &Allowed<'_>, answer: &Answer) -> Result<(Task, Setting), String> {
         let snapshot = self.policy.last_good();
         // Workspace and profile belong to the decision.
         if answer.verdict.policy != Some(snapshot.digest()) {
@@ -152,6 +161,7 @@ impl Toolbox {
             "This gate has no workspace: the operator names one as `workspace` below `[tools]` in callgate.toml.",
         )?;
         let profile = self.profile(&snapshot, allowed, answer)?;
+        self.keeps_out(Path::new(&workspace), &profile)?;
         let arguments = allowed.request.arguments.as_ref();
         let text = |key: &str| arguments.and_then(|arguments| arguments.get(key));
         let task = if tool == TERMINAL {
@@ -168,7 +178,7 @@ impl Toolbox {
             let request = callgate_tools::contained::request(Path::new(&workspace), tool, arguments);
             Task::File { request: request.ok_or("The workspace's path is no text.")? }
         };
-        Ok((task, Place { workspace: workspace.into(), profile }))
+        Ok((task, Setting { workspace: workspace.into(), profile }))
     }
 
     /// The profile that the decision named, to the last bit.
@@ -186,7 +196,23 @@ impl Toolbox {
         profile.cloned().ok_or_else(|| "The profile is not the one that was decided about.".to_owned())
     }
 
-    async fn contain(&self, allowed: &Allowed<'_>, task: Task, place: Place, conduct: &Conduct) -> Said {
+    /// What could read the gate's keys, or change its policy, does not run.
+    fn keeps_out(&self, workspace: &Path, profile: &Profile) -> Result<(), String> {
+        for own in &self.own {
+            let shown = || own.to_str().and_then(|own| own.parse().ok()).map(|own: Place| profile.access(&own));
+            let near = own.starts_with(workspace) || workspace.starts_with(own);
+            if near || shown().is_none_or(|access| access > Access::Tmpfs) {
+                return Err(format!(
+                    "The tools could reach the gate's own folder {}: the operator must keep it out of the workspace \
+                     and of the profile.",
+                    own.display()
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    async fn contain(&self, allowed: &Allowed<'_>, task: Task, setting: Setting, conduct: &Conduct) -> Said {
         let host = self.host.get_or_try_init(|| contained::probe(&self.launcher)).await;
         let host = match host {
             Ok(host) => host,
@@ -195,7 +221,7 @@ impl Toolbox {
                 return self.not_run(allowed, State::Refused, "The sandbox cannot be started.").await;
             }
         };
-        let program = match Program::compile(&task, &place, host) {
+        let program = match Program::compile(&task, &setting, host) {
             Ok(program) => program,
             Err(why) => return self.not_run(allowed, State::Refused, &why).await,
         };

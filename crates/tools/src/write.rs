@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write;
+use std::os::fd::OwnedFd;
 
 use callgate_text::Json;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, fchmod, openat, renameat, unlinkat};
@@ -11,6 +12,9 @@ use rustix::io::Errno;
 use crate::done::{Kind, count};
 use crate::folder::{Folder, Spot, name_of, stat_in, wrote};
 use crate::{Done, Fault};
+
+/// Names that are tried for a new file before it has its own.
+const ATTEMPTS: u32 = 32;
 
 pub(crate) fn write(folder: &Folder, path: &str, content: &str, create_parents: bool) -> Result<Done, Fault> {
     let spot = folder.spot_to_write(path)?;
@@ -36,10 +40,7 @@ pub(crate) fn replace(folder: &Folder, spot: &Spot, content: &[u8], create_paren
         Err(error) => return Err(folder.why(spot, error)),
     };
     let why = |error: Errno| folder.why(spot, error);
-    let mut staged = OsString::from(".callgate-new-");
-    staged.push(std::process::id().to_string());
-    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = openat(&parent, &staged, flags, Mode::from_raw_mode(0o600)).map_err(why)?;
+    let (staged, file) = stage(&parent).map_err(why)?;
     let written = fchmod(&file, Mode::from_raw_mode(mode.unwrap_or(0o644)))
         .map_err(why)
         .and_then(|()| {
@@ -52,4 +53,18 @@ pub(crate) fn replace(folder: &Folder, spot: &Spot, content: &[u8], create_paren
         let _ = unlinkat(&parent, &staged, AtFlags::empty());
     }
     written.map(|()| mode.is_none())
+}
+
+/// A new file beside the one that it will replace. What stands by one of its names already stays, whatever it is.
+fn stage(parent: &OwnedFd) -> rustix::io::Result<(OsString, OwnedFd)> {
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    for attempt in 0..ATTEMPTS {
+        let staged = OsString::from(format!(".callgate-new-{}-{attempt}", std::process::id()));
+        match openat(parent, &staged, flags, Mode::from_raw_mode(0o600)) {
+            Ok(file) => return Ok((staged, file)),
+            Err(Errno::EXIST) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Errno::EXIST)
 }

@@ -121,6 +121,17 @@ fn files_are_written_as_a_whole_and_keep_their_mode() {
     assert!(left.iter().all(|name| !name.to_string_lossy().starts_with(".callgate")), "{left:?}");
 }
 
+/// What somebody left by the name of a file that is not there yet is in nobody's way, and stays.
+#[test]
+fn names_that_are_taken_are_no_hindrance() {
+    let house = house();
+    fs::create_dir(house.path(&format!(".callgate-new-{}-0", std::process::id()))).unwrap();
+    symlink("src/a.rs", house.path(&format!(".callgate-new-{}-1", std::process::id()))).unwrap();
+    house.call("write_file", r#"{"path":"new","content":"x"}"#).unwrap();
+    assert_eq!((house.read("new").as_str(), house.read("src/a.rs").as_str()), ("x", "fn one() {}\nfn two() {}\n"));
+    assert!(house.path(&format!(".callgate-new-{}-0", std::process::id())).is_dir());
+}
+
 #[test]
 fn edits_change_all_or_nothing() {
     let house = house();

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use callgate_policy::{Developer, Template, render};
 use callgate_sandbox::{Host, Part};
 use callgate_text::Json;
@@ -19,6 +19,16 @@ pub(crate) fn run(output: &Output, dir: &Path, pack: Option<Pack>, workspace: Op
         Some(Pack::ClaudeCode) => Template::ClaudeCode(developer(workspace)?),
         Some(Pack::Tools) => Template::Tools(developer(workspace)?),
     };
+    if let Template::Tools(developer) = &template
+        && std::path::absolute(dir)?.starts_with(&developer.workspace)
+    {
+        bail!(
+            "{} lies in the workspace {}, where the tools could reach it: choose a directory outside, or another \
+             workspace with --workspace",
+            dir.display(),
+            developer.workspace
+        );
+    }
     let floor = Floor::of(launcher().probe().ok().as_ref());
     let written = callgate_policy::init(dir, &template, &floor.settings())
         .map_err(|error| anyhow::anyhow!("{}", render(error.findings(), false)))?;

@@ -59,7 +59,7 @@ pub(crate) async fn run(
     let services = Services { gate: assembly.gate.clone(), identify: assembly.clone(), operator: operator.clone() };
     let server = Server::new(listening, services, Limits::default());
     let (gate, policy) = (assembly.gate.clone(), assembly.policy.clone());
-    server.offer(Arc::new(Toolbox::new(gate, policy, launcher(), state.root())));
+    server.offer(Arc::new(Toolbox::new(gate, policy, launcher(), state.root())?));
     assembly.metrics.attend("socket", server.attendance());
     let (halt, halted) = watch::channel(false);
     let http = http.map(|listening| {

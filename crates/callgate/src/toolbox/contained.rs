@@ -15,7 +15,7 @@ use tokio::net::unix::pipe;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::kept::Kept;
-use super::{Place, Task};
+use super::{Setting, Task};
 
 /// The shell that reads a command. Policy judged the line as this one reads it; another would read some lines
 /// otherwise, so there is none in its place.
@@ -55,7 +55,7 @@ pub(super) async fn probe(launcher: &Launcher) -> Result<Host, String> {
 
 impl Program {
     /// Works out the launch, or says why it is refused.
-    pub(super) fn compile(task: &Task, place: &Place, host: &Host) -> Result<Self, String> {
+    pub(super) fn compile(task: &Task, setting: &Setting, host: &Host) -> Result<Self, String> {
         let words = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
         let (command, program, deadline) = match task {
             Task::Terminal { command, deadline } => {
@@ -70,11 +70,11 @@ impl Program {
             command,
             program,
             deadline,
-            workspace: Some(place.workspace.clone()),
+            workspace: Some(setting.workspace.clone()),
             directory: None,
             environment: std::env::vars_os().collect::<BTreeMap<_, _>>(),
         };
-        let plan = compile(&place.profile, &request, host).map_err(|refusal| refusal.to_string())?;
+        let plan = compile(&setting.profile, &request, host).map_err(|refusal| refusal.to_string())?;
         let (input, kept) = match task {
             Task::Terminal { .. } => (None, Kept::new(KEPT, KEPT)),
             Task::File { request } => (Some(request.clone()), Kept::new(callgate_tools::contained::MOST_OUT, 0)),

@@ -91,3 +91,40 @@ fn what_nothing_contains_does_not_run() {
     let result = rig.call("terminal", json!({"command": "true"}));
     assert!(texts(&result).contains("workspace") && result["isError"] == true, "{result}");
 }
+
+/// Keys and policy are out of the tools' reach: where they are not, nothing runs.
+#[test]
+fn p07_where_the_gate_itself_is_in_reach_nothing_runs() {
+    // A workspace around everything of the gate's.
+    let rig = Rig::new();
+    let around = rig.house.path().canonicalize().unwrap();
+    rig.change("callgate.toml", |text| text.replace(rig.workspace.to_str().unwrap(), around.to_str().unwrap()));
+    let rig = rig.serving();
+    for (tool, arguments) in [
+        ("terminal", json!({"command": "echo > gate/policies/x.cedar; ls state/log"})),
+        ("list_directory", json!({})),
+        ("write_file", json!({"path": "x", "content": ""})),
+    ] {
+        let result = rig.call(tool, arguments);
+        assert!(result["isError"] == true && result["structuredContent"]["state"] != "exit", "{tool}: {result}");
+    }
+    assert!(!around.join("gate/policies/x.cedar").exists() && !around.join("x").exists());
+    // A profile that shows it.
+    let rig = Rig::new();
+    let state = std::path::absolute(rig.house.state()).unwrap();
+    rig.change("callgate.toml", |text| {
+        let text = text.replacen("profile = \"floor\"", "profile = \"wide\"", 1);
+        format!("{text}\n[sandbox.profile.wide]\n[sandbox.profile.wide.files]\n\"{}\" = \"ro\"\n", state.display())
+    });
+    let rig = rig.serving();
+    let result = rig.call("terminal", json!({"command": "true"}));
+    assert!(result["structuredContent"]["state"] == "refused" && texts(&result).contains("own folder"), "{result}");
+    // And a new gate is not written where it would be.
+    let inside = rig.workspace.join("gate");
+    let init = crate::house::bare(&["init", "--pack", "tools", "--workspace"])
+        .arg(&rig.workspace)
+        .arg(&inside)
+        .output()
+        .unwrap();
+    assert!(!init.status.success() && !inside.exists(), "{}", crate::house::text(&init.stderr));
+}

@@ -57,7 +57,8 @@ impl Settling {
     async fn commit(&self, gate: &Gate, allowed: &Allowed<'_>, set: WriteSet) -> Result<usize, String> {
         let named = named(&set);
         let request = request(allowed, &set).ok_or("the workspace's path is no text")?;
-        let answer = gate.decide_changes(allowed.door, allowed.caller, request, &set.to_changes()).await;
+        let changes = set.to_changes().map_err(|error| error.to_string())?;
+        let answer = gate.decide_changes(allowed.door, allowed.caller, request, &changes).await;
         let Some(permit) = &answer.permit else {
             return Err(format!("{} {named}", answer.for_model()));
         };

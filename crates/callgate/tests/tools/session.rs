@@ -180,3 +180,41 @@ fn a_run_leaves_its_records() {
     let verified = rig.house.run(&["audit", "verify"], b"");
     assert!(verified.status.success(), "{}", crate::house::text(&verified.stderr));
 }
+
+/// The pack is what the tools are: it loads, passes its own tests, and pins exactly what is compiled in.
+#[test]
+fn the_pack_pins_what_is_compiled_in() {
+    let rig = Rig::new();
+    let tested = bare(&["policy", "test"]).arg(rig.house.gate()).output().unwrap();
+    assert!(tested.status.success(), "{}", crate::house::text(&tested.stdout));
+    let checked = bare(&["policy", "check"]).arg(rig.house.gate()).output().unwrap();
+    let said = crate::house::text(&checked.stdout);
+    assert!(checked.status.success() && !said.contains("⚠"), "{said}");
+    let printed = bare(&["tools", "--definitions"]).output().unwrap();
+    let pinned = std::fs::read_to_string(rig.house.gate().join("tools/callgate.json")).unwrap();
+    assert_eq!(crate::house::text(&printed.stdout), pinned);
+}
+
+/// What is so of the gate's own tools is so whatever the operator's overlay says: the gate's own shell reads their
+/// commands, from the workspace on, and their paths are paths.
+#[test]
+fn an_overlay_cannot_switch_off_how_the_gates_own_tools_are_judged() {
+    let rig = Rig::new();
+    rig.change("callgate.toml", |text| {
+        let text = text.replace("[tool.\"callgate.terminal\"]", "[shell]\nof = \"host\"\nhome = \"/root\"\n\n[tool.\"callgate.terminal\"]\nkinds = { command = \"text\" }\nroots = { command = \"/elsewhere\" }");
+        text.replace("[tool.\"callgate.read_file\"]", "[tool.\"callgate.read_file\"]\nkinds = { path = \"text\" }")
+    });
+    rig.change("policies/tools.cedar", |text| {
+        text + "\n@id(\"own-shell\")\nforbid (principal, action == Action::\"callgate.terminal\", resource)\nunless { context.command.shell == \"gate\" };\n"
+    });
+    let rig = rig.serving();
+    let mut mcp = rig.mcp();
+    assert_eq!(mcp.terminal("rm src/main.rs")["isError"], false);
+    let result = mcp.terminal("rm -rf /production-data/*");
+    assert!(texts(&result).contains("shell-deletes-outside"), "{result}");
+    // Home is the sandbox's.
+    let result = mcp.terminal("rm -rf ~/x");
+    assert!(texts(&result).contains("shell-deletes-outside"), "{result}");
+    let result = mcp.call("read_file", json!({"path": "/etc/passwd"}));
+    assert!(texts(&result).contains("not_permitted"), "{result}");
+}

@@ -4,7 +4,10 @@ use super::random::Random;
 use super::spell;
 
 mod compound;
+mod constructs;
 mod wrapped;
+
+pub(crate) use constructs::CONSTRUCTS;
 
 /// A script, and what is in it.
 pub(crate) struct Script {
@@ -43,6 +46,9 @@ impl Script {
             text.push('\n');
         }
         let (constructs, dynamic) = (writer.constructs, writer.dynamic);
+        for construct in &constructs {
+            assert!(CONSTRUCTS.contains(construct), "`{construct}` is not among the constructs that are counted");
+        }
         Self { number, text, constructs, dynamic }
     }
 

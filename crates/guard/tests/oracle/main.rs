@@ -4,8 +4,9 @@
 //! file that was read, written or deleted must have been predicted, or the line must have been said to be dynamic. And
 //! of scripts that were generated without anything dynamic, at most one in a hundred may be called so.
 //!
-//! 2,000 scripts; 20,000 where `CALLGATE_LONG` is set. `CALLGATE_SEED` changes which,
-//! `CALLGATE_SCRIPTS` how many.
+//! 2,000 scripts; 20,000 where `CALLGATE_LONG` is set, each construct at least 100 times among them (and as often, in
+//! proportion, in any other number). `CALLGATE_SEED` changes which, `CALLGATE_SCRIPTS` how many, `CALLGATE_SHOW` prints
+//! what is called dynamic without need.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests may fail")]
 #![allow(clippy::useless_format, reason = "the scripts are all written alike")]
@@ -14,99 +15,71 @@ mod compare;
 mod generate;
 mod random;
 mod spell;
+mod tally;
 mod trace;
 mod world;
 
-use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use callgate_guard::shell::{Setting, Table, analyse};
+use callgate_guard::shell::Table;
 
-use generate::Script;
+use generate::{CONSTRUCTS, Script};
 use random::Random;
+use tally::Tally;
 
 /// Scripts that one bash drives, under one trace.
 const BATCH: usize = 250;
+/// Of this many scripts each construct must stand in [`LEAST`] or more.
+const SCRIPTS: usize = 20_000;
+const LEAST: usize = 100;
 
 #[test]
 fn everything_that_happens_was_predicted() {
     if !world::is_possible() {
         return;
     }
-    let wanted = std::env::var("CALLGATE_SCRIPTS").ok().and_then(|count| count.parse().ok());
-    let count = wanted.unwrap_or(if std::env::var_os("CALLGATE_LONG").is_some() { 20_000 } else { 2_000 });
-    let seed = std::env::var("CALLGATE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
-    let mut random = Random::new(seed);
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse().expect("a number"));
+    let count = number("CALLGATE_SCRIPTS").unwrap_or(if std::env::var_os("CALLGATE_LONG").is_some() {
+        SCRIPTS
+    } else {
+        SCRIPTS / 10
+    });
+    let mut random = Random::new(number("CALLGATE_SEED").unwrap_or(1) as u64);
+    let batches: Vec<Vec<Script>> = (0..count.div_ceil(BATCH))
+        .map(|_| (0..BATCH).map(|number| Script::generate(&mut random, number)).collect())
+        .collect();
     let table = Table::builtin().expect("the table");
-    let mut constructs: BTreeMap<&'static str, usize> = BTreeMap::new();
-    let mut faults = Vec::new();
-    let (mut events, mut dynamic, mut still, mut needless) = (0, 0, 0, Vec::new());
-    for batch in 0..count / BATCH {
-        let scripts: Vec<Script> = (0..BATCH).map(|number| Script::generate(&mut random, number)).collect();
-        let traces = world::run(&scripts);
-        for (script, trace) in scripts.iter().zip(traces) {
-            for construct in &script.constructs {
-                *constructs.entry(construct).or_default() += 1;
-            }
-            let setting = Setting { cwd: Some(script.cwd()), home: Some(script.home()) };
-            let line = analyse(&script.text, &setting, &table);
-            let line = match line {
-                Ok(line) => line,
-                Err(refusal) => {
-                    faults.push(format!("refused ({refusal}):\n{}", script.text));
-                    continue;
-                }
-            };
-            events += trace.len();
-            if line.is_dynamic() {
-                dynamic += 1;
-            }
-            if !script.dynamic {
-                still += 1;
-                if line.is_dynamic() {
-                    let why: Vec<_> = line
-                        .commands
-                        .iter()
-                        .filter(|command| !command.dynamic.is_empty())
-                        .map(|command| format!("{:?} {:?}", command.program, command.dynamic))
-                        .collect();
-                    needless.push(format!("dynamic without need ({}):\n{}", why.join(", "), script.text));
-                }
-            }
-            if !line.is_dynamic() {
-                for event in &trace {
-                    if let Err(what) = compare::predicted(event, &line, script) {
-                        faults.push(format!(
-                            "batch {batch}: {what}\n--- script\n{}\n--- predicted\n{}",
-                            script.text,
-                            compare::shown(&line)
-                        ));
+    let (next, tallies) = (AtomicUsize::new(0), Mutex::new(Tally::default()));
+    // A trace is mostly waiting for one process after the other.
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(4);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while let Some(scripts) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let mut tally = Tally::default();
+                    for (script, trace) in scripts.iter().zip(world::run(scripts)) {
+                        tally.add(script, &trace, &table);
                     }
+                    tallies.lock().expect("no panic").join(tally);
                 }
-            }
+            });
         }
-    }
-    eprintln!("{count} scripts, {events} events, {dynamic} dynamic; {} of {still} needlessly", needless.len());
-    for (construct, times) in &constructs {
-        eprintln!("  {construct}: {times}");
-    }
-    if std::env::var_os("CALLGATE_SHOW").is_some() {
-        for needless in &needless {
-            eprintln!("{needless}");
-        }
-    }
-    let rare: Vec<_> = constructs.iter().filter(|(_, times)| **times * 200 < count).collect();
-    assert!(rare.is_empty(), "constructs that are hardly ever generated: {rare:?}");
-    assert!(events > count * 2, "hardly anything was traced: {events} events");
+    });
+    let tally = tallies.into_inner().expect("no panic");
+    tally.print();
+    assert!(tally.events > count * 2, "hardly anything was traced: {} events", tally.events);
+    assert!(tally.faults.is_empty(), "{}", Tally::first("things were not predicted", &tally.faults));
     assert!(
-        faults.is_empty(),
-        "{} things were not predicted, the first of them:\n\n{}",
-        faults.len(),
-        faults.iter().take(8).cloned().collect::<Vec<_>>().join("\n\n")
+        tally.needless.len() * 100 <= tally.plain,
+        "of {}, {}",
+        tally.plain,
+        Tally::first("are dynamic without need", &tally.needless)
     );
-    assert!(
-        needless.len() * 100 <= still,
-        "{} of {still} are dynamic without need, the first of them:\n\n{}",
-        needless.len(),
-        needless.iter().take(12).cloned().collect::<Vec<_>>().join("\n\n")
-    );
+    let rare: Vec<_> = CONSTRUCTS
+        .iter()
+        .map(|construct| (construct, tally.constructs.get(construct).copied().unwrap_or_default()))
+        .filter(|(_, times)| times * SCRIPTS < LEAST * count)
+        .collect();
+    assert!(rare.is_empty(), "constructs that stand in fewer than {LEAST} of {SCRIPTS} scripts: {rare:?}");
 }

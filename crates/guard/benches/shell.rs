@@ -34,11 +34,12 @@ fn best(mut work: impl FnMut(), rounds: u32) -> Duration {
 
 fn main() {
     let quick = std::env::args().any(|argument| argument == "--test");
+    let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
     let rounds = if quick { 1 } else { 15 };
     let table = Table::builtin().expect("the table");
     let setting = Setting { cwd: Some("/workspace".to_owned()), home: Some("/home/agent".to_owned()) };
     println!("{:<14} {:>7} {:>11} {:>11} {:>9} {:>8}", "", "KiB", "parse", "analyse", "/ parse", "per KiB");
-    for (name, piece) in KINDS {
+    for (name, piece) in KINDS.iter().filter(|(name, _)| only.as_deref().is_none_or(|only| name.contains(only))) {
         let mut floor = None;
         for kib in [1_usize, 4, 16, 60] {
             let text = piece.repeat(kib * 1024 / piece.len());

@@ -9,6 +9,7 @@
 //! how a shell reads something, it refuses to read it, which is dynamic, too.
 
 mod argument;
+mod argv;
 mod ast;
 mod braces;
 mod command;
@@ -26,6 +27,7 @@ mod table;
 mod walk;
 
 pub use argument::Argument;
+pub use argv::Argv;
 pub use command::{Command, Dynamic, Line};
 pub use effect::Effect;
 pub use limits::Limits;

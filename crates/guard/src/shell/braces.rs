@@ -4,9 +4,12 @@ use super::Refusal;
 use super::ast::{Part, Word};
 use super::limits::Limits;
 
-enum Atom {
-    Letter(char),
-    Part(Part),
+/// A piece of a word: a letter that braces are made of, or what stands between such.
+#[derive(Clone, Copy)]
+enum Atom<'w> {
+    Sign(char),
+    Text(&'w str),
+    Part(&'w Part),
 }
 
 /// Where the brace that opens here closes, and what is between.
@@ -24,8 +27,18 @@ pub(super) fn expand(word: &Word, limits: &Limits) -> Result<Option<Vec<Word>>, 
     let mut atoms = Vec::new();
     for part in &word.0 {
         match part {
-            Part::Bare(text) => atoms.extend(text.chars().map(Atom::Letter)),
-            other => atoms.push(Atom::Part(other.clone())),
+            Part::Bare(text) => {
+                let mut rest = text.as_str();
+                while let Some(at) = rest.find(['{', ',', '}']) {
+                    let (before, behind) = rest.split_at(at);
+                    let mut behind = behind.chars();
+                    atoms.extend((!before.is_empty()).then_some(Atom::Text(before)));
+                    atoms.extend(behind.next().map(Atom::Sign));
+                    rest = behind.as_str();
+                }
+                atoms.extend((!rest.is_empty()).then_some(Atom::Text(rest)));
+            }
+            other => atoms.push(Atom::Part(other)),
         }
     }
     let pairs = pair(&atoms);
@@ -36,18 +49,18 @@ pub(super) fn expand(word: &Word, limits: &Limits) -> Result<Option<Vec<Word>>, 
     Ok(Some(words.into_iter().map(gather).collect()))
 }
 
-fn letter(atoms: &[Atom], at: usize) -> Option<char> {
+fn sign(atoms: &[Atom<'_>], at: usize) -> Option<char> {
     match atoms.get(at) {
-        Some(Atom::Letter(letter)) => Some(*letter),
+        Some(Atom::Sign(sign)) => Some(*sign),
         _ => None,
     }
 }
 
-fn pair(atoms: &[Atom]) -> Vec<Pair> {
+fn pair(atoms: &[Atom<'_>]) -> Vec<Pair> {
     let mut pairs = vec![Pair::default(); atoms.len()];
     let mut open: Vec<(usize, bool)> = Vec::new();
     for at in 0..atoms.len() {
-        match letter(atoms, at) {
+        match sign(atoms, at) {
             Some('{') => open.push((at, false)),
             Some(',') => {
                 if let Some((_, commas)) = open.last_mut() {
@@ -67,14 +80,17 @@ fn pair(atoms: &[Atom]) -> Vec<Pair> {
     pairs
 }
 
-fn opens(atoms: &[Atom], at: usize, pair: Pair) -> bool {
+fn opens(atoms: &[Atom<'_>], at: usize, pair: Pair) -> bool {
     pair.close > at && (pair.commas || sequence(atoms, at, pair).is_some())
 }
 
 /// The members of `{x..y}` and `{x..y..step}`; an error text never: what is none stays text.
-fn sequence(atoms: &[Atom], at: usize, pair: Pair) -> Option<(i64, i64, i64, Kind)> {
-    let inner: Option<String> = (at + 1..pair.close).map(|place| letter(atoms, place)).collect();
-    let inner = inner.filter(|inner| inner.len() <= 64)?;
+fn sequence(atoms: &[Atom<'_>], at: usize, pair: Pair) -> Option<(i64, i64, i64, Kind)> {
+    // It holds no other sign, and so is one text.
+    let [Atom::Text(inner)] = atoms.get(at + 1..pair.close)? else { return None };
+    if inner.len() > 64 {
+        return None;
+    }
     let mut ends = inner.split("..");
     let (first, last, step) = (ends.next()?, ends.next()?, ends.next());
     if ends.next().is_some() {
@@ -97,7 +113,7 @@ enum Kind {
 }
 
 struct Braces<'a> {
-    atoms: &'a [Atom],
+    atoms: &'a [Atom<'a>],
     pairs: &'a [Pair],
     limits: &'a Limits,
 }
@@ -129,19 +145,27 @@ impl Braces<'_> {
                 at = pair.close + 1;
                 continue;
             }
-            if words.len() > 1 {
-                self.limits.bytes(words.len())?;
-            }
-            for word in &mut words {
-                match self.atoms.get(at) {
-                    Some(Atom::Letter(letter)) => push(word, *letter),
-                    Some(Atom::Part(part)) => word.push(part.clone()),
-                    None => {}
+            let mut space = [0; 4];
+            let text = match self.atoms.get(at) {
+                Some(Atom::Sign(sign)) => &*sign.encode_utf8(&mut space),
+                Some(Atom::Text(text)) => *text,
+                Some(Atom::Part(part)) => {
+                    self.copied(words.len(), 1)?;
+                    words.iter_mut().for_each(|word| word.push((*part).clone()));
+                    ""
                 }
-            }
+                None => "",
+            };
+            self.copied(words.len(), text.len())?;
+            words.iter_mut().for_each(|word| push(word, text));
             at += 1;
         }
         Ok(words)
+    }
+
+    /// Counts what stands in more than one word.
+    fn copied(&self, words: usize, bytes: usize) -> Result<(), Refusal> {
+        if words > 1 { self.limits.bytes(words.saturating_mul(bytes)) } else { Ok(()) }
     }
 
     fn members(&self, open: usize, pair: Pair, depth: usize) -> Result<Vec<Vec<Part>>, Refusal> {
@@ -151,11 +175,11 @@ impl Braces<'_> {
             let mut at = start;
             while at <= pair.close {
                 let inner = self.pairs.get(at).copied().unwrap_or_default();
-                if at < pair.close && inner.close > at && letter(self.atoms, at) == Some('{') {
+                if at < pair.close && inner.close > at && sign(self.atoms, at) == Some('{') {
                     at = inner.close + 1;
                     continue;
                 }
-                if at == pair.close || letter(self.atoms, at) == Some(',') {
+                if at == pair.close || sign(self.atoms, at) == Some(',') {
                     members.extend(self.level(start, at, depth + 1)?);
                     start = at + 1;
                 }
@@ -184,10 +208,11 @@ impl Braces<'_> {
     }
 }
 
-fn push(word: &mut Vec<Part>, letter: char) {
+fn push(word: &mut Vec<Part>, text: &str) {
     match word.last_mut() {
-        Some(Part::Bare(text)) => text.push(letter),
-        _ => word.push(Part::Bare(letter.to_string())),
+        _ if text.is_empty() => {}
+        Some(Part::Bare(before)) => before.push_str(text),
+        _ => word.push(Part::Bare(text.to_owned())),
     }
 }
 

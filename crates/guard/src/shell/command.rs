@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use callgate_text::Json;
 
-use super::{Argument, Effect};
+use super::{Argument, Argv, Effect};
 
 /// Why something is only known when the line runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,7 +66,7 @@ pub struct Command {
     /// Whether the table of programs says what it does.
     pub known: bool,
     /// The arguments, the program's own name first.
-    pub argv: Vec<Argument>,
+    pub argv: Argv,
     /// Variables that are set for it, or by it.
     pub assignments: Vec<(String, Argument)>,
     /// What it does.

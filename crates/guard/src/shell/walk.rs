@@ -89,7 +89,7 @@ pub(super) fn line(text: &str, setting: &Setting, table: &Table) -> Result<Line,
 pub(super) fn argv(argv: &[&str], setting: &Setting, table: &Table) -> Result<Line, Refusal> {
     let mut walker = Walker::new(setting, table);
     let argv: Vec<_> = argv.iter().map(|argument| Argument::literal(*argument)).collect();
-    walker.run(argv, Act::default(), false)?;
+    walker.run(argv.into(), Act::default(), false)?;
     walker.finish()
 }
 
@@ -195,7 +195,7 @@ impl<'t> Walker<'t> {
             Err(Fault::FalseSpace) => Err(Refusal::Hidden("white space that a shell takes for letters")),
             Err(Fault::Syntax(_)) => {
                 let mut command = Command { program: "?".to_owned(), ..Command::default() };
-                command.argv.push(Argument::literal(text));
+                command.argv = vec![Argument::literal(text)].into();
                 command.dynamic.insert(Dynamic::Unreadable);
                 self.push(command)?;
                 Ok(Flow::default())

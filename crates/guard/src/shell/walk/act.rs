@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::super::command::Command;
 use super::super::cwd::Cwd;
 use super::super::scope::Variable;
-use super::super::{Argument, Dynamic, Effect};
+use super::super::{Argument, Argv, Dynamic, Effect};
 use super::Input;
 
 /// What a command runs, once it has been recorded itself.
@@ -14,7 +14,7 @@ pub(in super::super) enum Nested {
     /// A program and its arguments, with what was assigned for it.
     Argv {
         wrapper: String,
-        argv: Vec<Argument>,
+        argv: Argv,
         assignments: Vec<(String, Argument)>,
         /// The arguments are names that fall apart at blanks.
         loose: bool,
@@ -69,7 +69,7 @@ impl Act {
 
     pub(in super::super) fn argv(&mut self, wrapper: &str, argv: &[Argument]) {
         if !argv.is_empty() {
-            let (wrapper, argv) = (wrapper.to_owned(), argv.to_vec());
+            let (wrapper, argv) = (wrapper.to_owned(), self.command.argv.end(argv));
             self.nested.push(Nested::Argv { wrapper, argv, assignments: Vec::new(), loose: false });
         }
     }

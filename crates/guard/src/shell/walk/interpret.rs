@@ -248,7 +248,7 @@ impl<'t> Walker<'t> {
                 if rest.is_empty() {
                     return;
                 }
-                let (wrapper, argv) = (name.to_owned(), rest.to_vec());
+                let (wrapper, argv) = (name.to_owned(), act.command.argv.end(rest));
                 act.nested.push(super::Nested::Argv { wrapper, argv, assignments, loose: false });
             }
             _ => act.argv(name, rest),

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::super::ast::{Assignment, Part, Simple, Value, Word};
 use super::super::parse::assignment;
 use super::super::scope::Variable;
-use super::super::{Argument, Dynamic, Effect, Refusal, open};
+use super::super::{Argument, Argv, Dynamic, Effect, Refusal, open};
 use super::act::appended;
 use super::{Act, Flow, Input, Nested, Walker};
 
@@ -62,7 +62,7 @@ impl<'t> Walker<'t> {
             }
             return Ok(flow);
         }
-        self.run(argv, act, true)
+        self.run(argv.into(), act, true)
     }
 
     /// One assignment: of the shell, if the command is nothing else, otherwise for the program.
@@ -100,9 +100,9 @@ impl<'t> Walker<'t> {
     }
 
     /// Runs words that have been expanded. `shell` if functions and builtins count.
-    pub(in super::super) fn run(&mut self, argv: Vec<Argument>, mut act: Act, shell: bool) -> Result<Flow, Refusal> {
-        let Some(first) = argv.first().cloned() else { return Ok(Flow::default()) };
-        act.command.argv.clone_from(&argv);
+    pub(in super::super) fn run(&mut self, argv: Argv, mut act: Act, shell: bool) -> Result<Flow, Refusal> {
+        let Some(first) = argv.first() else { return Ok(Flow::default()) };
+        act.command.argv = argv.clone();
         let Some(name) = first.known().filter(|name| !name.is_empty()) else {
             act.dynamic(Dynamic::Program);
             for argument in argv.iter().skip(1) {
@@ -316,12 +316,12 @@ impl<'t> Walker<'t> {
         Ok(whole)
     }
 
-    fn run_own(&mut self, argv: Vec<Argument>, act: Act) -> Result<Flow, Refusal> {
+    fn run_own(&mut self, argv: Argv, act: Act) -> Result<Flow, Refusal> {
         let Some(name) = argv.first().and_then(Argument::known).map(str::to_owned) else {
             return self.run(argv, act, false);
         };
         let mut act = act;
-        act.command.argv.clone_from(&argv);
+        act.command.argv = argv.clone();
         if name.is_empty() {
             return self.run(argv, act, false);
         }

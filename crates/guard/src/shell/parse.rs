@@ -61,11 +61,13 @@ struct Parser<'a> {
     bashism: bool,
     /// Where the word that [`Parser::reserved`] found ends.
     reserved_end: usize,
+    /// How many bytes were looked at ahead of where they are read.
+    looked: usize,
 }
 
 impl<'a> Parser<'a> {
     fn new(text: &'a str, depth: usize) -> Self {
-        Self { text, at: 0, depth, pending: Vec::new(), bashism: false, reserved_end: 0 }
+        Self { text, at: 0, depth, pending: Vec::new(), bashism: false, reserved_end: 0, looked: 0 }
     }
 
     /// Runs `read` one level deeper.

@@ -20,14 +20,29 @@ pub(super) enum Variable {
 /// A function, or that a name may be one.
 #[derive(Clone, Debug)]
 pub(super) struct Function {
-    pub(super) body: Rc<Node>,
+    /// One for each way to get here that defines it otherwise.
+    pub(super) bodies: Vec<Rc<Node>>,
     /// On some paths only.
     pub(super) perhaps: bool,
 }
 
+impl Function {
+    /// Either of the two.
+    fn or(mut self, other: Self) -> Self {
+        for body in other.bodies {
+            if !self.bodies.iter().any(|known| Rc::ptr_eq(known, &body)) {
+                self.bodies.push(body);
+            }
+        }
+        Self { perhaps: self.perhaps || other.perhaps, ..self }
+    }
+}
+
 impl PartialEq for Function {
     fn eq(&self, other: &Self) -> bool {
-        Rc::ptr_eq(&self.body, &other.body) && self.perhaps == other.perhaps
+        self.perhaps == other.perhaps
+            && self.bodies.len() == other.bodies.len()
+            && self.bodies.iter().zip(&other.bodies).all(|(one, other)| Rc::ptr_eq(one, other))
     }
 }
 
@@ -123,7 +138,7 @@ impl Scope {
     }
 
     pub(super) fn define(&mut self, name: &str, body: Rc<Node>) {
-        self.put(Key::Function(name.to_owned()), Slot::Function(Some(Function { body, perhaps: false })));
+        self.put(Key::Function(name.to_owned()), Slot::Function(Some(Function { bodies: vec![body], perhaps: false })));
     }
 
     pub(super) fn forget(&mut self, name: &str) {
@@ -188,15 +203,16 @@ impl Scope {
 
     /// Either of `branches` has happened; says whether that changes anything that was known before.
     pub(super) fn merge(&mut self, branches: &[&Changes]) -> bool {
-        let mut keys: Vec<&Key> = branches.iter().flat_map(|changes| changes.0.keys()).collect();
-        keys.sort_unstable();
-        keys.dedup();
+        // Each key with what it is in the branches that change it: a branch costs what it changes, not what others do.
+        let mut changed: BTreeMap<&Key, Vec<&Slot>> = BTreeMap::new();
+        for (key, slot) in branches.iter().flat_map(|changes| &changes.0) {
+            changed.entry(key).or_default().push(slot);
+        }
         let mut merged = Vec::new();
-        for key in keys {
+        for (key, slots) in changed {
             let now = self.slot(key);
-            let mut slots = branches.iter().map(|changes| changes.0.get(key).cloned().unwrap_or_else(|| now.clone()));
-            let Some(first) = slots.next() else { continue };
-            let joined = slots.fold(first, join);
+            let unchanged = (slots.len() < branches.len()).then(|| now.clone());
+            let Some(joined) = slots.into_iter().cloned().chain(unchanged).reduce(join) else { continue };
             if joined != now {
                 merged.push((key.clone(), joined));
             }
@@ -256,6 +272,7 @@ fn join(one: Slot, other: Slot) -> Slot {
     }
     match (one, other) {
         (Slot::Cwd(one), Slot::Cwd(other)) => Slot::Cwd(one.or(other)),
+        (Slot::Function(Some(one)), Slot::Function(Some(other))) => Slot::Function(Some(one.or(other))),
         (Slot::Function(one), Slot::Function(other)) => {
             Slot::Function(one.or(other).map(|function| Function { perhaps: true, ..function }))
         }

@@ -16,11 +16,13 @@ use super::{Argument, Effect, Refusal, Setting};
 mod act;
 mod chain;
 mod interpret;
+mod marked;
 mod redirects;
 mod roles;
 mod simple;
 
 pub(super) use act::{Act, Nested, Way};
+use marked::Marked;
 
 /// What comes into a command.
 #[derive(Clone, Debug, Default)]
@@ -67,9 +69,9 @@ pub(super) struct Walker<'t> {
     called: BTreeSet<String>,
     defined: Vec<(String, Rc<Node>)>,
     /// Files that hold what was downloaded.
-    downloads: Vec<String>,
+    downloads: Marked,
     /// Links that the line has made: what lies behind them is somewhere else.
-    links: Vec<String>,
+    links: Marked,
     /// The directory before a `cd` that may have failed.
     cd_failed: Option<Cwd>,
     /// The script may be read by a shell that is not bash.
@@ -110,8 +112,8 @@ impl<'t> Walker<'t> {
             calls: Vec::new(),
             called: BTreeSet::new(),
             defined: Vec::new(),
-            downloads: Vec::new(),
-            links: Vec::new(),
+            downloads: Marked::default(),
+            links: Marked::default(),
             cd_failed: None,
             any_shell: false,
             left: false,

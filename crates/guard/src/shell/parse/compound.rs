@@ -86,7 +86,7 @@ impl Parser<'_> {
     /// `((…))`, or else `( … )`.
     fn parenthesis(&mut self) -> Result<Node, Fault> {
         self.at += 1;
-        if self.peek() == Some(b'(') && self.closes_as_arithmetic() {
+        if self.peek() == Some(b'(') && self.closes_as_arithmetic()? {
             self.at += 1;
             self.bashism = true;
             let parts = self.arithmetic("))")?;

@@ -6,6 +6,9 @@ use super::super::ast::{Change, Parameter, Part, Word};
 use super::word::{Mode, Parts};
 use super::{Fault, Parser};
 
+/// How often the whole text is looked at in all, at most, to tell arithmetic from commands in parentheses.
+const LOOKS: usize = 16;
+
 impl Parser<'_> {
     /// One expansion, at its `$`.
     pub(super) fn dollar(&mut self, parts: &mut Parts, quoted: bool) -> Result<(), Fault> {
@@ -24,7 +27,7 @@ impl Parser<'_> {
             }
             Some(b'(') => {
                 self.at += 1;
-                if self.peek() == Some(b'(') && self.closes_as_arithmetic() {
+                if self.peek() == Some(b'(') && self.closes_as_arithmetic()? {
                     self.eat("(");
                     let inner = self.nested(|parser| parser.arithmetic("))"))?;
                     parts.push(Part::Arithmetic(Rc::new(inner)));
@@ -182,8 +185,19 @@ impl Parser<'_> {
     }
 
     /// Whether the second of two opening parentheses, which comes next, is closed together with the first: `((1))`,
-    /// not `((a); (b))`. Looks ahead without reading, so that nothing is read twice at every depth.
-    pub(super) fn closes_as_arithmetic(&self) -> bool {
+    /// not `((a); (b))`. Looks ahead without reading, so that nothing is read twice at every depth; and not forever: a
+    /// comment may hold parentheses that are never closed, again and again.
+    pub(super) fn closes_as_arithmetic(&mut self) -> Result<bool, Fault> {
+        let (closes, looked) = self.look_for_the_end();
+        self.looked += looked;
+        if self.looked > LOOKS * self.text.len() {
+            return Err(Fault::Syntax("parentheses that are looked for too often"));
+        }
+        Ok(closes)
+    }
+
+    /// Whether it closes so, and how many bytes were looked at.
+    fn look_for_the_end(&self) -> (bool, usize) {
         let bytes = self.text.as_bytes().get(self.at + 1..).unwrap_or_default();
         let mut open: usize = 0;
         let mut quote = None;
@@ -195,13 +209,13 @@ impl Parser<'_> {
                 (Some(_), _) => {}
                 (None, b'\'' | b'"') => quote = Some(*byte),
                 (None, b'(') => open += 1,
-                (None, b')') if open == 0 => return bytes.get(at + 1) == Some(&b')'),
+                (None, b')') if open == 0 => return (bytes.get(at + 1) == Some(&b')'), at),
                 (None, b')') => open -= 1,
                 _ => {}
             }
             at += 1;
         }
-        false
+        (false, at)
     }
 
     /// The inside of an arithmetic expression up to and with `end`.

@@ -21,6 +21,8 @@ impl Walker<'_> {
         }
         let mut certain = always_succeeds(&item.first);
         let mark = self.scope.mark();
+        // Behind the last `||`: what was before it is either way already.
+        let mut recent = mark;
         let mut failed: Option<Cwd> = None;
         for (join, pipeline) in &item.rest {
             let here = self.cd_failed.take().unwrap_or_else(|| self.scope.cwd().clone());
@@ -42,17 +44,18 @@ impl Walker<'_> {
                     certain = certain && always_succeeds(pipeline);
                 }
                 Join::Or => {
-                    let done = self.scope.take_back(mark);
+                    let done = self.scope.take_back(recent);
                     self.scope.merge(&[&done, &Changes::default()]);
                     self.scope.set_cwd(start);
                     let other = self.pipeline(pipeline)?;
                     self.settle_cd(None);
-                    let otherwise = self.scope.take_back(mark);
+                    let otherwise = self.scope.take_back(recent);
                     if other.diverges {
                         self.scope.apply(done);
                     } else {
                         self.scope.merge(&[&done, &otherwise]);
                     }
+                    recent = self.scope.mark();
                     flow = Flow { download: flow.download || other.download, ..Flow::default() };
                     certain = false;
                 }

@@ -64,8 +64,7 @@ impl Walker<'_> {
         }
         let (paths, dynamic) = self.scope.cwd().resolve(argument);
         act.command.dynamic.extend(dynamic);
-        let behind = |path: &String| self.links.iter().any(|link| cwd::is_inside(path, link));
-        if !self.links.is_empty() && paths.iter().any(behind) {
+        if !self.links.is_empty() && paths.iter().any(|path| self.links.holds(path)) {
             act.dynamic(Dynamic::Link);
         }
         for path in &paths {
@@ -97,7 +96,7 @@ impl Walker<'_> {
             return false;
         }
         let (paths, _) = self.scope.cwd().resolve(argument);
-        paths.iter().any(|path| self.downloads.iter().any(|download| cwd::is_inside(path, download)))
+        paths.iter().any(|path| self.downloads.holds(path))
     }
 
     pub(in super::super) fn host(&mut self, host: &str, argument: &Argument, act: &mut Act) {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::super::ast::{Assignment, Part, Simple, Value, Word};
 use super::super::parse::assignment;
-use super::super::scope::Variable;
+use super::super::scope::{Function, Variable};
 use super::super::{Argument, Argv, Dynamic, Effect, Refusal, open};
 use super::act::appended;
 use super::{Act, Flow, Input, Nested, Walker};
@@ -119,13 +119,33 @@ impl<'t> Walker<'t> {
                 act.nested.push(aliased(text, &argv));
             }
             if let Some(function) = self.scope.function(name).cloned() {
-                if act.nested.is_empty() && !function.perhaps {
-                    return self.call(name, &function.body, &argv, act);
-                }
-                self.call(name, &function.body, &argv, Act::default())?;
+                return self.called_perhaps(name, &function, &argv, act);
             }
         }
         self.start(name, &argv, act, shell)
+    }
+
+    /// Calls a function, whichever of its bodies it has here, or starts a program if it is perhaps none.
+    fn called_perhaps(&mut self, name: &str, function: &Function, argv: &Argv, act: Act) -> Result<Flow, Refusal> {
+        let certain = act.nested.is_empty() && !function.perhaps;
+        if let ([body], true) = (function.bodies.as_slice(), certain) {
+            return self.call(name, body, argv, act);
+        }
+        let mut branches = Vec::new();
+        for body in &function.bodies {
+            let given = Act { input: act.input.clone(), ..Act::default() };
+            let (_, changes) = self.apart(|walker| walker.call(name, body, argv, given))?;
+            branches.push(changes);
+        }
+        let (flow, changes) = self.apart(|walker| match certain {
+            true => walker.record(act, Argument::literal(":")),
+            false => walker.start(name, argv, act, true),
+        })?;
+        if !certain {
+            branches.push(changes);
+        }
+        self.scope.merge(&branches.iter().collect::<Vec<_>>());
+        Ok(Flow { text: None, diverges: false, ..flow })
     }
 
     fn call(&mut self, name: &str, body: &Rc<super::Node>, argv: &[Argument], act: Act) -> Result<Flow, Refusal> {
@@ -217,10 +237,10 @@ impl<'t> Walker<'t> {
         let input = act.input.take().unwrap_or_else(|| self.input.clone());
         let fetches = act.command.effects.contains(&Effect::Fetches);
         if matches!(act.command.program.as_str(), "ln" | "mount") {
-            self.links.extend(act.command.writes.iter().cloned());
+            self.links.add(&act.command.writes);
         }
         if fetches {
-            self.downloads.extend(act.command.writes.iter().cloned());
+            self.downloads.add(&act.command.writes);
         }
         let mut flow = Flow {
             download: fetches || input.download,

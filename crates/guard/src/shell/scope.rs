@@ -107,6 +107,11 @@ impl Scope {
         self.put(Key::Variable(name.to_owned()), Slot::Variable(Some(value)));
     }
 
+    /// Gives back what a variable was; nothing if nothing was known of it.
+    pub(super) fn restore(&mut self, name: &str, value: Option<Variable>) {
+        self.put(Key::Variable(name.to_owned()), Slot::Variable(value));
+    }
+
     /// Programs that are started from now on see the variable.
     pub(super) fn export(&mut self, name: &str) {
         if !self.exported.contains(name) {

@@ -16,12 +16,14 @@ use super::{Argument, Effect, Refusal, Setting};
 mod act;
 mod chain;
 mod interpret;
+mod locals;
 mod marked;
 mod redirects;
 mod roles;
 mod simple;
 
 pub(super) use act::{Act, Nested, Way};
+use locals::Locals;
 use marked::Marked;
 
 /// What comes into a command.
@@ -78,6 +80,10 @@ pub(super) struct Walker<'t> {
     any_shell: bool,
     /// A loop was left before its end.
     left: bool,
+    /// What the functions that are being followed have made their own.
+    locals: Vec<Locals>,
+    /// How many things that change nothing outside of themselves are being followed.
+    aparts: usize,
 }
 
 /// Analyses a line.
@@ -117,6 +123,8 @@ impl<'t> Walker<'t> {
             cd_failed: None,
             any_shell: false,
             left: false,
+            locals: Vec::new(),
+            aparts: 0,
         }
     }
 
@@ -242,7 +250,9 @@ impl<'t> Walker<'t> {
         walk: impl FnOnce(&mut Self) -> Result<T, Refusal>,
     ) -> Result<(T, Changes), Refusal> {
         let mark = self.scope.mark();
+        self.aparts += 1;
         let walked = walk(self)?;
+        self.aparts -= 1;
         self.cd_failed = None;
         Ok((walked, self.scope.take_back(mark)))
     }

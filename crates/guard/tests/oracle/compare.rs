@@ -19,10 +19,13 @@ pub(crate) fn predicted(event: &Event, line: &Line, script: &Script) -> Result<(
             let base = program.rsplit('/').next().unwrap_or_default();
             let started = |command: &Command| {
                 let name = command.program.rsplit('/').next().unwrap_or_default();
-                name == base && matches(&command.argv, argv)
+                // What a program is told that it is called (`exec -a`) says nothing.
+                name == base && matches(command.argv.get(1..).unwrap_or_default(), argv.get(1..).unwrap_or_default())
             };
             // Programs in other languages run their scripts through this; what it starts is traced, too.
-            let between = base == "sh" && argv.get(1).is_some_and(|option| option == "-c");
+            let between = base == "sh" && argv.get(1).is_some_and(|option| option == "-c")
+                // `gunzip` is a script that starts this.
+                || base == "gzip" && line.commands.iter().any(|command| command.program == "gunzip");
             match between || line.commands.iter().any(started) {
                 true => Ok(()),
                 false => Err(format!("started {argv:?}")),
@@ -33,7 +36,10 @@ pub(crate) fn predicted(event: &Event, line: &Line, script: &Script) -> Result<(
             if known { Ok(()) } else { Err(format!("read {path}")) }
         }
         Event::Wrote(path) if ours(path) => {
-            let known = covered(path, &|command| &command.writes) || is_temporary(path);
+            // What is deleted may be written over first.
+            let known = covered(path, &|command| &command.writes)
+                || covered(path, &|command| &command.deletes)
+                || is_temporary(path);
             if known { Ok(()) } else { Err(format!("wrote {path}")) }
         }
         Event::Deleted(path) if ours(path) => {
@@ -51,11 +57,15 @@ fn is_directory(path: &str, world: &str) -> bool {
         .contains(&inside)
 }
 
-/// `sed -i` writes a file of its own beside the one that it changes, and renames it.
+/// `sed -i` and `perl -i` write a file of their own beside the one that they change, and rename it; `shred -u` gives a
+/// file shorter and shorter names of zeros.
 fn is_temporary(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
-    name.strip_prefix("sed")
-        .is_some_and(|rest| rest.len() == 6 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+    let letters =
+        |rest: &str, count: usize| rest.len() == count && rest.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    name.strip_prefix("sed").is_some_and(|rest| letters(rest, 6))
+        || name.strip_prefix("XX").is_some_and(|rest| letters(rest, 6))
+        || !name.is_empty() && name.bytes().all(|byte| byte == b'0')
 }
 
 /// Whether a predicted path, with a glob at its end perhaps, is `path` or holds it.

@@ -5,6 +5,8 @@ use super::spell;
 
 mod compound;
 mod constructs;
+mod rare;
+mod tools;
 mod wrapped;
 
 pub(crate) use constructs::CONSTRUCTS;
@@ -119,6 +121,13 @@ impl Writer<'_> {
         self.spelled(&path)
     }
 
+    /// A script with its paths in place.
+    fn filled(&mut self, script: &str) -> String {
+        let script =
+            if script.contains("{new}") { script.replace("{new}", &self.new_file()) } else { script.to_owned() };
+        if script.contains("{file}") { script.replace("{file}", &self.file()) } else { script }
+    }
+
     fn new_file(&mut self) -> String {
         let path = self.new_path();
         self.spelled(&path)
@@ -126,7 +135,7 @@ impl Writer<'_> {
 
     /// Several files in one word.
     fn files(&mut self) -> String {
-        match self.random.below(9) {
+        match self.random.deal("files", 9) {
             0 => {
                 self.has("brace list");
                 "{a,b}.txt".to_owned()
@@ -156,7 +165,7 @@ impl Writer<'_> {
     }
 
     fn program(&mut self, name: &str) -> String {
-        match self.random.below(12) {
+        match self.random.deal("program", 12) {
             0 => {
                 self.has("program by its path");
                 format!("/usr/bin/{name}")
@@ -172,7 +181,7 @@ impl Writer<'_> {
 
     /// A simple command that reads, writes, moves or deletes.
     fn simple(&mut self) -> String {
-        let command = match self.random.below(30) {
+        let command = match self.random.deal("simple", 30) {
             0..=3 => {
                 let (program, files) = (self.program("cat"), self.files());
                 format!("{program} {files}")
@@ -259,7 +268,7 @@ impl Writer<'_> {
     }
 
     fn redirected(&mut self, command: String) -> String {
-        match self.random.below(24) {
+        match self.random.deal("redirect", 24) {
             0 => {
                 self.has("redirect >");
                 format!("{command} > {}", self.new_file())
@@ -321,7 +330,7 @@ impl Writer<'_> {
     }
 
     fn statement(&mut self) -> String {
-        match self.random.below(13) {
+        match self.random.deal("statement", 19) {
             0..=2 => self.simple(),
             3 => self.join(),
             4..=5 => self.compound(),
@@ -329,13 +338,15 @@ impl Writer<'_> {
             8..=9 => self.wrapper(),
             10 => self.document(),
             11 => self.directory(),
-            _ => self.oddity(),
+            12 => self.oddity(),
+            13..=15 => self.rare(),
+            _ => self.tool(),
         }
     }
 
     fn join(&mut self) -> String {
         let (one, two) = (self.simple(), self.simple());
-        match self.random.below(9) {
+        match self.random.deal("join", 9) {
             0 => {
                 self.has("&&");
                 format!("{one} && {two}")

@@ -5,7 +5,7 @@ use super::random::Random;
 /// Writes `text` in some way that a shell reads as exactly that one word.
 pub(crate) fn word(random: &mut Random, text: &str, constructs: &mut Vec<&'static str>) -> String {
     let safe = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:,@%+=".contains(&byte));
-    match random.below(16) {
+    match random.deal("word", 16) {
         0 => {
             constructs.push("single quotes");
             format!("'{text}'")

@@ -104,6 +104,12 @@ pub(super) fn open(
         "popd" => walker.unknown_directory(),
         "export" | "declare" | "typeset" | "local" | "readonly" => {
             shows(arguments, act);
+            let global = |argument: &Argument| argument.text().starts_with('-') && argument.text().contains('g');
+            if !matches!(name, "export" | "readonly") && !arguments.iter().any(global) {
+                for argument in arguments.iter().filter(|argument| !argument.prefix().starts_with('-')) {
+                    local(walker, argument);
+                }
+            }
             let exports = name == "export"
                 || arguments.iter().any(|argument| argument.text().starts_with('-') && argument.text().contains('x'));
             for argument in arguments {
@@ -128,7 +134,17 @@ pub(super) fn open(
         }
         "set" if arguments.is_empty() => act.effect(Effect::ReadsCredentials),
         "set" => return Ok(set_options(walker, arguments, act)),
-        "shift" => walker.scope.set_positional(None),
+        "shift" => {
+            let count = arguments.first().map_or(Some(1), |count| count.known()?.parse::<usize>().ok());
+            let all = walker.scope.positional().filter(|all| !all.iter().any(Argument::is_many));
+            let rest = match (all, count) {
+                // Where there are not as many, nothing is shifted.
+                (Some(all), Some(count)) => Some(all.get(count..).unwrap_or(all).to_vec()),
+                _ => None,
+            };
+            walker.limits.bytes(rest.as_ref().map_or(0, Vec::len))?;
+            walker.scope.set_positional(rest.map(Rc::new));
+        }
         "alias" => alias(walker, arguments, act),
         "source" | "." => source(walker, arguments, act),
         "eval" => eval(arguments, act),
@@ -291,6 +307,17 @@ fn shows(arguments: &[Argument], act: &mut Act) {
     let prints = options().any(|option| option.text().contains('p'));
     if all || prints && names.any(|name| name.known().is_none_or(is_secret_name)) {
         act.effect(Effect::ReadsCredentials);
+    }
+}
+
+/// `local name` and `local name=value`.
+fn local(walker: &mut Walker<'_>, argument: &Argument) {
+    let text = argument.prefix();
+    let (name, set) = text.split_once('=').map_or((text, false), |(name, _)| (name.trim_end_matches('+'), true));
+    walker.make_local(name);
+    // Without a value it is unset for bash, and what it was for other shells.
+    if !set && matches!(walker.scope.variable(name), Some(Variable::Scalar(_) | Variable::List(_))) {
+        walker.scope.set(name, Variable::Unknown);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Programs that put what they read into other programs' arguments.
 
-use super::super::walk::{Act, Nested, Walker};
+use super::super::walk::{Act, Input, Nested, Walker};
 use super::super::{Argument, Dynamic};
 
 /// Options of `xargs` that take a value.
@@ -10,6 +10,9 @@ pub(super) fn xargs(walker: &mut Walker<'_>, arguments: &[Argument], act: &mut A
     let mut rest = arguments;
     let mut replace: Option<String> = None;
     let mut whole_lines = false;
+    // How many arguments, or lines of them, each command is given; all of them without an option that says so.
+    let mut each: Option<usize> = None;
+    let mut from_file = false;
     while let Some((first, more)) = rest.split_first() {
         let Some(text) = first.known().filter(|text| text.starts_with('-')) else { break };
         rest = more;
@@ -18,6 +21,26 @@ pub(super) fn xargs(walker: &mut Walker<'_>, arguments: &[Argument], act: &mut A
         }
         if matches!(text, "-0" | "--null") || text.starts_with("-d") || text.starts_with("--delimiter") {
             whole_lines = true;
+        }
+        for (long, counts) in [("--max-args", true), ("--max-lines", true), ("--arg-file", false)] {
+            let Some(value) = text.strip_prefix(long) else { continue };
+            let value = match value.strip_prefix('=') {
+                Some(value) => value.to_owned(),
+                // The number of lines is only ever attached.
+                None if long == "--max-lines" => String::new(),
+                None => {
+                    let (value, behind) =
+                        rest.split_first().map_or((None, rest), |(value, behind)| (value.known(), behind));
+                    rest = behind;
+                    value.unwrap_or_default().to_owned()
+                }
+            };
+            if counts {
+                each = Some(value.parse().unwrap_or(1));
+            } else {
+                from_file = true;
+                walker.role(super::super::table::Kind::Reads, &Argument::literal(value), act);
+            }
         }
         if let Some(mark) = text.strip_prefix("--replace") {
             replace = Some(mark.strip_prefix('=').unwrap_or("{}").to_owned());
@@ -38,23 +61,37 @@ pub(super) fn xargs(walker: &mut Walker<'_>, arguments: &[Argument], act: &mut A
             if matches!(short, "-I" | "-i" | "-J") {
                 replace = Some(if value.is_empty() { "{}".to_owned() } else { value });
                 whole_lines = true;
+            } else if matches!(short, "-n" | "-L" | "-l") {
+                each = Some(value.parse().unwrap_or(1));
             } else if short == "-a" {
+                from_file = true;
                 walker.role(super::super::table::Kind::Reads, &Argument::literal(value), act);
             }
         } else if !text.starts_with("--") && VALUED.contains(&format!("-{cluster_end}").as_str()) {
             // `-0n1`, `-0I {}`.
             let value = rest.first().and_then(Argument::known).unwrap_or_default().to_owned();
             rest = rest.get(1..).unwrap_or_default();
-            if cluster_end == "I" {
-                replace = Some(value);
-                whole_lines = true;
+            match cluster_end {
+                "I" => {
+                    replace = Some(value);
+                    whole_lines = true;
+                }
+                "n" | "L" => each = Some(value.parse().unwrap_or(1)),
+                "a" => {
+                    from_file = true;
+                    walker.role(super::super::table::Kind::Reads, &Argument::literal(value), act);
+                }
+                _ => {}
             }
             whole_lines |= text.contains('0');
         } else if !text.starts_with("--") && text.contains('0') {
             whole_lines = true;
         }
     }
-    let input = act.input.clone().unwrap_or_else(|| walker.input().clone());
+    let input = match from_file {
+        true => Input::default(),
+        false => act.input.clone().unwrap_or_else(|| walker.input().clone()),
+    };
     let items: Vec<Argument> = match (&input.text, input.names.as_slice()) {
         (Some(text), _) if !text.contains(['\'', '"', '\\']) => {
             let split: Vec<&str> =
@@ -69,13 +106,18 @@ pub(super) fn xargs(walker: &mut Walker<'_>, arguments: &[Argument], act: &mut A
     let argv = if rest.is_empty() { vec![Argument::literal("echo")] } else { rest.to_vec() };
     match replace {
         None => {
-            let argv = argv.into_iter().chain(items).collect();
-            act.nested.push(Nested::Argv {
-                wrapper: "xargs".to_owned(),
-                argv,
-                assignments: Vec::new(),
-                loose: split_names,
-            });
+            // Where lines are counted, blanks in them are not: the least that a command may be given.
+            let nothing: &[Argument] = &[];
+            let chunks = items.chunks(each.unwrap_or(items.len()).max(1));
+            // Without anything it runs once.
+            for items in chunks.chain(items.is_empty().then_some(nothing)) {
+                act.nested.push(Nested::Argv {
+                    wrapper: "xargs".to_owned(),
+                    argv: argv.iter().chain(items).cloned().collect(),
+                    assignments: Vec::new(),
+                    loose: split_names,
+                });
+            }
         }
         Some(mark) if mark.is_empty() => act.dynamic(Dynamic::Argument),
         Some(mark) => {

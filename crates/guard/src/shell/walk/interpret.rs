@@ -117,8 +117,11 @@ impl<'t> Walker<'t> {
             if let Some(role) = role {
                 self.role(role.kind, operand, act);
             }
-            if loose && operand.is_unknown() && operand.is_many() {
-                for role in roles {
+            if loose && operand.is_many() {
+                // It may be as many as leave their places to those behind it, or, if nothing is known of it, none.
+                let first = if operand.is_unknown() { 0 } else { nth.min(before) };
+                let behind = if operand.is_unknown() { 0 } else { from_end };
+                for role in roles.iter().take(roles.len().saturating_sub(behind)).skip(first) {
                     self.role(role.kind, operand, act);
                 }
             }

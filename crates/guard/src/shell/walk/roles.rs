@@ -37,6 +37,23 @@ impl Walker<'_> {
                 self.path(argument, Way::Reads, act);
                 self.path(argument, Way::Deletes, act);
             }
+            Kind::Packs => {
+                self.role(Kind::Moves, argument, act);
+                // `a.txt` becomes `a.txt.gz`, and `a.txt.gz` becomes `a.txt`.
+                let text = argument.prefix();
+                let name = text.rfind('/').map_or(0, |at| at + 1);
+                let ending = text.get(name..).and_then(|text| text.rfind('.')).filter(|at| *at > 0);
+                let end =
+                    if argument.known().is_some() { ending.map_or(text.len(), |at| name + at) } else { text.len() };
+                self.role(Kind::Prefix, &argument.up_to(end), act);
+            }
+            Kind::Prefix => {
+                let mut all = argument.clone();
+                if !argument.is_unknown() {
+                    all.push_pattern("*");
+                }
+                self.path(&all, Way::Writes, act);
+            }
             Kind::Script => self.run_file(argument, act),
             Kind::Host => self.host(argument.text().rsplit('@').next().unwrap_or_default(), argument, act),
             Kind::Url => self.url(argument, act),

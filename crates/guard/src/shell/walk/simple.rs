@@ -89,9 +89,16 @@ impl<'t> Walker<'t> {
                 }
             }
         };
-        let value = match (&assignment.value, assignment.index.is_some(), assignment.append) {
-            (_, true, _) | (Value::Array(_), _, true) => Variable::Unknown,
-            _ => value,
+        let value = match (value, assignment.index.is_some(), assignment.append) {
+            (_, true, _) => Variable::Unknown,
+            (Variable::List(more), _, true) => match self.scope.variable(name) {
+                Some(Variable::List(items)) => {
+                    self.limits.bytes(items.len())?;
+                    Variable::List(Rc::new(items.iter().chain(more.iter()).cloned().collect()))
+                }
+                _ => Variable::Unknown,
+            },
+            (value, ..) => value,
         };
         if alone {
             self.scope.set(name, value);
@@ -174,7 +181,9 @@ impl<'t> Walker<'t> {
         if redirected || does {
             self.record(act, Argument::literal(":"))?;
         }
+        self.enter_function();
         let flow = self.inside(name, |walker| walker.node(body));
+        self.leave_function();
         self.input = outer;
         self.calls.pop();
         self.scope.set_positional(before);

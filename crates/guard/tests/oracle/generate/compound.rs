@@ -5,7 +5,7 @@ use super::Writer;
 impl Writer<'_> {
     pub(super) fn compound(&mut self) -> String {
         let (one, two) = (self.body(), self.body());
-        match self.random.below(18) {
+        match self.random.deal("compound", 18) {
             0 => {
                 self.has("subshell");
                 format!("( {one}\n{two}\n)")
@@ -65,7 +65,7 @@ impl Writer<'_> {
             }
             13 => {
                 self.has("[[ ]]");
-                format!("[[ -f a.txt && abc == a* || ( 1 < 2 ) ]] && {one}")
+                format!("[[ -f a.txt && abc == a* || ( 1 < 2 ) ]] && {{ {one}\n}}")
             }
             14 => {
                 self.has("[[ =~ ]]");
@@ -73,7 +73,7 @@ impl Writer<'_> {
             }
             15 => {
                 self.has("(( ))");
-                format!("(( 1 + 1 > 1 )) && {one}")
+                format!("(( 1 + 1 > 1 )) && {{ {one}\n}}")
             }
             16 => {
                 self.has("break and continue");
@@ -89,7 +89,7 @@ impl Writer<'_> {
 
     pub(super) fn expansion(&mut self) -> String {
         let name = self.name();
-        match self.random.below(26) {
+        match self.random.deal("expansion", 26) {
             0 => {
                 self.has("variable");
                 let path = self.path();

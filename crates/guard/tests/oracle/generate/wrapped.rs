@@ -6,7 +6,7 @@ impl Writer<'_> {
     pub(super) fn wrapper(&mut self) -> String {
         let inner = self.simple_plain();
         let quoted = format!("'{}'", inner.replace('\'', "'\\''"));
-        match self.random.below(30) {
+        match self.random.deal("wrapper", 30) {
             0 => {
                 self.has("bash -c");
                 format!("bash -c {quoted}")
@@ -146,7 +146,7 @@ impl Writer<'_> {
 
     pub(super) fn document(&mut self) -> String {
         let inner = self.simple_plain();
-        match self.random.below(9) {
+        match self.random.deal("document", 9) {
             0 => {
                 self.has("here-document");
                 format!("cat <<END > {}\nsome text\nEND", self.new_file())
@@ -187,7 +187,7 @@ impl Writer<'_> {
     }
 
     pub(super) fn directory(&mut self) -> String {
-        match self.random.below(10) {
+        match self.random.deal("directory", 10) {
             0 => {
                 self.has("cd &&");
                 "cd sub && cat x.txt && rm -f z.log; cd ..".to_owned()
@@ -232,7 +232,7 @@ impl Writer<'_> {
     }
 
     pub(super) fn oddity(&mut self) -> String {
-        match self.random.below(15) {
+        match self.random.deal("oddity", 15) {
             0 => {
                 self.has("export");
                 "export FILE=a.txt; cat $FILE; sh -c 'true'".to_owned()
@@ -299,7 +299,7 @@ impl Writer<'_> {
     /// Something that is only known when it runs.
     pub(super) fn dynamic_statement(&mut self) -> String {
         self.dynamic = true;
-        match self.random.below(8) {
+        match self.random.deal("dynamic", 14) {
             0 => "f=$(ls | head -n1); cat \"$f\"".to_owned(),
             1 => "while read -r f; do cat \"$f\"; done < <(ls *.txt)".to_owned(),
             2 => "eval \"$(echo cat; cat a.txt | head -c0; echo ' ' a.txt)\"".to_owned(),
@@ -307,6 +307,12 @@ impl Writer<'_> {
             4 => "$(printf 'c'; printf 'at') a.txt; x=$RANDOM; touch n$x".to_owned(),
             5 => "echo Y2F0IGEudHh0 | base64 -d | sh".to_owned(),
             6 => "find . -name 'a*' | xargs rm -f".to_owned(),
+            7 => "[ -f a.txt ] && w=a.txt; cat \"$w\"".to_owned(),
+            8 => "(IFS=:; v=a.txt:b.txt; cat $v)".to_owned(),
+            9 => "declare -A m; m[k]=a.txt; cat \"${m[k]}\"".to_owned(),
+            10 => "printf -v pv '%s.txt' a; cat \"$pv\"".to_owned(),
+            11 => "read -r rd <<< a.txt; cat \"$rd\"".to_owned(),
+            12 => "echo \"'c d.txt' a.txt\" | xargs cat".to_owned(),
             _ => "p=$UNSET_THING/a.txt; cat .$p; rm -rf sub/$UNSET_THING".to_owned(),
         }
     }

@@ -15,15 +15,15 @@ use super::{Argument, Effect, Refusal, Setting};
 
 mod act;
 mod chain;
+mod functions;
 mod interpret;
-mod locals;
 mod marked;
 mod redirects;
 mod roles;
 mod simple;
 
 pub(super) use act::{Act, Nested, Way};
-use locals::Locals;
+use functions::Locals;
 use marked::Marked;
 
 /// What comes into a command.

@@ -50,8 +50,8 @@ impl Tally {
             }
             return;
         }
-        for event in trace {
-            if let Err(what) = compare::predicted(event, &line, script) {
+        for (nth, event) in trace.iter().enumerate() {
+            if let Err(what) = compare::predicted(event, trace.get(nth + 1), &line, script) {
                 self.faults.push(format!(
                     "{what}\n--- script\n{}\n--- predicted\n{}",
                     script.text,

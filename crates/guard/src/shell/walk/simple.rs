@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::super::ast::{Assignment, Part, Simple, Value, Word};
 use super::super::parse::assignment;
-use super::super::scope::{Function, Variable};
+use super::super::scope::Variable;
 use super::super::{Argument, Argv, Dynamic, Effect, Refusal, open};
 use super::act::appended;
 use super::{Act, Flow, Input, Nested, Walker};
@@ -132,67 +132,8 @@ impl<'t> Walker<'t> {
         self.start(name, &argv, act, shell)
     }
 
-    /// Calls a function, whichever of its bodies it has here, or starts a program if it is perhaps none.
-    fn called_perhaps(&mut self, name: &str, function: &Function, argv: &Argv, act: Act) -> Result<Flow, Refusal> {
-        let certain = act.nested.is_empty() && !function.perhaps;
-        if let ([body], true) = (function.bodies.as_slice(), certain) {
-            return self.call(name, body, argv, act);
-        }
-        let mut branches = Vec::new();
-        for body in &function.bodies {
-            let given = Act { input: act.input.clone(), ..Act::default() };
-            let (_, changes) = self.apart(|walker| walker.call(name, body, argv, given))?;
-            branches.push(changes);
-        }
-        let (flow, changes) = self.apart(|walker| match certain {
-            true => walker.record(act, Argument::literal(":")),
-            false => walker.start(name, argv, act, true),
-        })?;
-        if !certain {
-            branches.push(changes);
-        }
-        self.scope.merge(&branches.iter().collect::<Vec<_>>());
-        Ok(Flow { text: None, diverges: false, ..flow })
-    }
-
-    fn call(&mut self, name: &str, body: &Rc<super::Node>, argv: &[Argument], act: Act) -> Result<Flow, Refusal> {
-        self.called.insert(name.to_owned());
-        self.limits.command()?;
-        if self.calls.iter().any(|call| call == name) {
-            let mut act = act;
-            act.dynamic(Dynamic::Recursion);
-            act.command.known = true;
-            return self.record(act, Argument::literal(name));
-        }
-        let arguments: Vec<_> = argv.iter().skip(1).cloned().collect();
-        let before = self.scope.positional().cloned();
-        self.scope.set_positional(Some(Rc::new(arguments)));
-        self.calls.push(name.to_owned());
-        let outer = self.input.clone();
-        if let Some(input) = act.input.clone() {
-            self.input = input;
-        }
-        let redirected = act.redirected;
-        let does = !act.command.reads.is_empty()
-            || !act.command.writes.is_empty()
-            || !act.command.effects.is_empty()
-            || !act.command.dynamic.is_empty()
-            || !act.nested.is_empty();
-        if redirected || does {
-            self.record(act, Argument::literal(":"))?;
-        }
-        self.enter_function();
-        let flow = self.inside(name, |walker| walker.node(body));
-        self.leave_function();
-        self.input = outer;
-        self.calls.pop();
-        self.scope.set_positional(before);
-        let flow = flow?;
-        Ok(if redirected { Flow::default() } else { Flow { diverges: false, ..flow } })
-    }
-
     /// Starts the program called `name`.
-    fn start(&mut self, name: &str, argv: &[Argument], mut act: Act, shell: bool) -> Result<Flow, Refusal> {
+    pub(super) fn start(&mut self, name: &str, argv: &[Argument], mut act: Act, shell: bool) -> Result<Flow, Refusal> {
         let arguments = argv.get(1..).unwrap_or_default();
         let mut known_as = name;
         let mut program = name.to_owned();

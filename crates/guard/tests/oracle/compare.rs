@@ -7,8 +7,8 @@ use callgate_guard::shell::{Argument, Command, Line};
 use super::generate::Script;
 use super::trace::Event;
 
-/// `Err` says what was not predicted; `next` is what happened right after it.
-pub(crate) fn predicted(event: &Event, next: Option<&Event>, line: &Line, script: &Script) -> Result<(), String> {
+/// `Err` says what was not predicted; `then` is what happened after it.
+pub(crate) fn predicted(event: &Event, then: &[Event], line: &Line, script: &Script) -> Result<(), String> {
     let world = script.world();
     let ours = |path: &str| path.starts_with(&world) && !path.starts_with("/s/");
     let covered = |path: &str, of: &dyn Fn(&Command) -> &BTreeSet<String>| {
@@ -43,8 +43,9 @@ pub(crate) fn predicted(event: &Event, next: Option<&Event>, line: &Line, script
             if known { Ok(()) } else { Err(format!("wrote {path}")) }
         }
         Event::Deleted(path) if ours(path) => {
-            // `tar` takes away what it is about to write.
-            let replaced = next == Some(&Event::Wrote(path.clone())) && covered(path, &|command| &command.writes);
+            // `tar` takes away what it is about to write, and so does `install`, which reads its source in between.
+            let written = then.iter().take(2).any(|event| *event == Event::Wrote(path.clone()));
+            let replaced = written && covered(path, &|command| &command.writes);
             let known = covered(path, &|command| &command.deletes) || replaced || is_temporary(path);
             if known { Ok(()) } else { Err(format!("deleted {path}")) }
         }

@@ -51,7 +51,7 @@ impl Tally {
             return;
         }
         for (nth, event) in trace.iter().enumerate() {
-            if let Err(what) = compare::predicted(event, trace.get(nth + 1), &line, script) {
+            if let Err(what) = compare::predicted(event, &trace[nth + 1..], &line, script) {
                 self.faults.push(format!(
                     "{what}\n--- script\n{}\n--- predicted\n{}",
                     script.text,

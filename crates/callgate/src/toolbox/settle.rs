@@ -124,6 +124,7 @@ fn request(allowed: &Allowed<'_>, set: &WriteSet) -> Option<Request> {
         original: Digest::of(&Json::Object(arguments.clone()).canonical()),
         arguments: Some(arguments),
         members: Object::default(),
+        cwd: None,
         offered: None,
         host_call: None,
     })

@@ -24,6 +24,7 @@ fn request(command: &str) -> Request {
         arguments: arguments.as_object().cloned(),
         members: callgate_text::Object::default(),
         offered: None,
+        cwd: None,
         host_call: None,
     }
 }

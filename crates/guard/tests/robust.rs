@@ -141,3 +141,185 @@ proptest! {
         prop_assert_eq!(&plain, &deletes(format!("rm -- $'{word}'")));
     }
 }
+
+/// Languages of one-liners: how they are called, and how a comment begins.
+const ONE_LINERS: &[(&str, &str)] = &[
+    ("python3 -c", "#"),
+    ("node -e", "//"),
+    ("perl -e", "#"),
+    ("ruby -e", "#"),
+    ("php -r", "//"),
+    ("lua -e", "--"),
+    ("awk", "#"),
+];
+
+/// `program 'code'`, whatever is in the code.
+fn one_liner(program: &str, code: &str) -> String {
+    format!("{program} '{}'", code.replace('\'', "'\\''"))
+}
+
+/// Code of many languages, of pieces that matter to one who takes it apart.
+fn code() -> impl Strategy<Value = String> {
+    let pieces = prop::sample::select(vec![
+        "print",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        "\"",
+        "'",
+        "`",
+        "/",
+        "\\",
+        "\n",
+        " ",
+        ";",
+        ",",
+        ".",
+        "=",
+        "$",
+        "@",
+        "%",
+        "#",
+        "#{",
+        "${",
+        "@{[",
+        "//",
+        "/*",
+        "*/",
+        "--",
+        "--[[",
+        "]]",
+        "<<",
+        "<<E",
+        "\nE\n",
+        "=begin",
+        "\n=end\n",
+        "q",
+        "qq",
+        "qx",
+        "s/a/b/e",
+        "m{",
+        "tr",
+        "y",
+        "%x(",
+        "%w[",
+        "f\"",
+        "rb'",
+        "'''",
+        "\"\"\"",
+        "__class__",
+        "eval",
+        "os",
+        "system",
+        "open",
+        "x",
+        "1",
+        "import",
+        "require",
+        "sys",
+        "argv",
+        "json",
+        "lambda",
+        ":",
+        "?",
+        "|",
+        "&",
+        "!",
+        "~",
+        "<",
+        ">",
+        "getline",
+        "BEGIN",
+        "console.log",
+        "process",
+        "puts",
+        "STDIN",
+        "é",
+        "\u{2028}",
+        "0x1",
+        "1e3",
+        "?>",
+        "=>",
+        "->",
+        "::",
+        "if",
+        "return",
+        "for",
+        "in",
+        "__END__",
+        "__DATA__",
+    ]);
+    prop::collection::vec(pieces, 0..40).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+
+    #[test]
+    fn code_of_other_languages_is_judged_or_refused_and_twice_alike(code in code()) {
+        let table = Table::builtin().expect("the table");
+        for (program, _) in ONE_LINERS {
+            let line = one_liner(program, &code);
+            prop_assert_eq!(analyse(&line, &setting(), &table), analyse(&line, &setting(), &table), "{}", line);
+        }
+    }
+
+    #[test]
+    fn nothing_behind_code_makes_it_harmless(code in code(), blanks in "[ \\n\\t]{1,4}", note in "[a-z ]{0,12}") {
+        let table = Table::builtin().expect("the table");
+        let dynamic = |line: &str| match analyse(line, &setting(), &table) {
+            Ok(line) => line.commands.iter().any(|command| !command.dynamic.is_empty()),
+            Err(_) => true,
+        };
+        for (program, comment) in ONE_LINERS {
+            let line = one_liner(program, &code);
+            if dynamic(&line) {
+                for more in [blanks.clone(), format!("\n{comment} {note}"), format!("\n{comment} {note}\n")] {
+                    let longer = one_liner(program, &format!("{code}{more}"));
+                    prop_assert!(dynamic(&longer), "{} is harmless, and {} was not", longer, line);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn code_of_other_languages_takes_time_in_proportion() {
+    let table = Table::builtin().expect("the table");
+    let took = |line: &str| {
+        let once = || {
+            let start = std::time::Instant::now();
+            let _ = std::hint::black_box(analyse(line, &setting(), &table));
+            start.elapsed()
+        };
+        (0..5).map(|_| once()).min().expect("some")
+    };
+    for piece in [
+        "x ",
+        "x.",
+        "(",
+        "\"a\" ",
+        "\"",
+        "/",
+        "/* ",
+        "f\"{x}\" ",
+        "\"#{x}\" ",
+        "`${x}` ",
+        "s/a/b/ ",
+        "%x(",
+        "x=x;",
+        "{{",
+        "$x ",
+    ] {
+        for (program, _) in ONE_LINERS {
+            let line = |length: usize| one_liner(program, &piece.repeat(length / piece.len()));
+            let (short, long) = (line(15_000), line(60_000));
+            // Four times as long: four times the time, and sixteen times if each letter looked at all the others.
+            let ratio = took(&long).as_secs_f64() / took(&short).as_secs_f64().max(1e-5);
+            assert!(ratio < 12.0, "{program} {piece:?}: {ratio}");
+        }
+    }
+}

@@ -4,8 +4,10 @@ mod builtin;
 mod code;
 mod environment;
 mod files;
+mod filter;
 mod git;
 mod languages;
+mod later;
 mod packages;
 mod screens;
 mod sed;
@@ -17,27 +19,37 @@ use super::{Argument, Refusal};
 
 pub(super) use builtin::{is_builtin, runs_in_an_index};
 pub(super) use code::code;
+pub(super) use packages::package;
 
 /// A way of reading a program's arguments that is all its own; `opener` in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Opener {
+    At,
     Awk,
     Builtin,
+    Crontab,
     Dd,
+    Debugger,
+    Ed,
     Editor,
     Filter,
     Find,
     Git,
     GitConfig,
     Interpreter,
+    Jq,
+    JqKin,
     Make,
+    Module,
     Names,
     PackageRunner,
     Pager,
     Parallel,
+    Pytest,
     Sed,
     Shell,
+    Ssh,
     Tar,
     Xargs,
 }
@@ -69,6 +81,15 @@ pub(super) fn open(
             act.names.push(names_in(&arguments.iter().rev().find(|last| !last.text().starts_with('-')).cloned()));
             return Ok(false);
         }
+        Opener::At => return Ok(later::at(arguments, act)),
+        Opener::Crontab => return Ok(later::crontab(walker, arguments, act)),
+        Opener::Ed => later::ed(walker, arguments, act),
+        Opener::Debugger => return Ok(screens::debugger(arguments, act)),
+        Opener::Ssh => return Ok(screens::ssh(arguments, act)),
+        Opener::Jq => filter::jq(walker, arguments, act),
+        Opener::JqKin => return Ok(filter::kin(arguments, act)),
+        Opener::Module => return Ok(packages::module(arguments, act)),
+        Opener::Pytest => return Ok(packages::pytest(arguments, act)),
         Opener::Editor => return Ok(screens::editor(arguments, act)),
         Opener::Pager => return Ok(screens::pager(arguments, act)),
         Opener::PackageRunner => packages::run(walker, arguments, act),

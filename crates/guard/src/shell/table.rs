@@ -9,7 +9,8 @@
 //! An operand or the value of an option has a *role*: `text` (says nothing), `reads`, `writes`, `deletes`, `changes`
 //! (reads and writes), `moves` (reads and deletes), `packs` (reads and deletes it, and writes what is called alike but for
 //! the ending), `prefix` (writes what is called so and more), `script` (a file that is run), `host`, `url`, `remote`
-//! (`host:path`, or a path that is read), `remote-writes`, `variable` (one that is shown), `code:sh` (a shell script), `code` (a program in another
+//! (`host:path`, or a path that is read), `remote-writes`, `variable` (one that is shown), `package` (a name, a path or an
+//! address), `package-or-repository` (where `user/name` is one), `code:sh` (a shell script), `code` (a program in another
 //! language), `argv` (a command and its arguments), `env-argv` (the same after `NAME=value`), `sh-argv` (words that a
 //! shell reads as one script). A `*` behind a role of operands takes any number of them.
 //!

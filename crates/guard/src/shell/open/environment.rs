@@ -74,6 +74,8 @@ const TURNS: &[&str] = &[
     "SHELLOPTS",
     "BASHOPTS",
     "PYTHONSTARTUP",
+    "PYTEST_ADDOPTS",
+    "PYTEST_PLUGINS",
     "PYTHONHOME",
     "PYTHONINSPECT",
     "PERL5OPT",

@@ -11,6 +11,7 @@ const RUN: &[&str] = &[
     "sequence.editor",
     "core.sshcommand",
     "core.gitproxy",
+    "core.fsmonitor",
     "core.askpass",
     "diff.external",
     "credential.helper",
@@ -50,7 +51,6 @@ const RUN_IN: &[(&str, &str)] = &[
 ];
 /// Settings that lead git to other programs, files or hosts.
 const TURN: &[&str] = &[
-    "core.fsmonitor",
     "core.hookspath",
     "core.worktree",
     "init.templatedir",
@@ -96,13 +96,19 @@ fn setting(name: &str, value: &Argument, act: &mut Act) {
     } else if RUN.contains(&name.as_str()) || is_in(&name, RUN_IN) {
         match value.known() {
             Some("") => {}
-            Some(script) => act.script("git", Argument::literal(script.trim_start_matches('!')), false),
+            // A monitor of git's own, or none.
+            Some("true" | "false" | "yes" | "no" | "on" | "off" | "0" | "1") if name == "core.fsmonitor" => {}
+            Some(script) => {
+                act.script("git", Argument::literal(script.trim_start_matches('!')), false);
+                if name == "core.fsmonitor" {
+                    // It runs with every command, and not where one looks for it.
+                    act.effects(&[Effect::Hijacks, Effect::Executes]);
+                }
+            }
             None => act.dynamic(Dynamic::Code),
         }
     } else if TURN.contains(&name.as_str()) || is_in(&name, TURN_IN) {
-        let harmless = matches!(value.known(), Some("false" | "true" | "0" | "1" | "")) && name == "core.fsmonitor"
-            || name == "protocol.file.allow"
-            || name == "core.hookspath" && value.known() == Some("/dev/null");
+        let harmless = name == "protocol.file.allow" || name == "core.hookspath" && value.known() == Some("/dev/null");
         if !harmless {
             act.effects(&[Effect::Hijacks, Effect::Executes]);
         }
@@ -156,6 +162,10 @@ pub(super) fn git(walker: &mut Walker<'_>, arguments: &[Argument], act: &mut Act
     let rest = arguments.get(at..).unwrap_or_default();
     for argument in rest {
         let text = argument.text();
+        // It then writes where the patch says.
+        if text.starts_with("--uns") {
+            act.dynamic(Dynamic::Path);
+        }
         // `ext::sh -c …` is an address that runs a program.
         if let Some(script) = text.strip_prefix("ext::") {
             // With escapes of its own for blanks.

@@ -215,8 +215,12 @@ fn subcommand(walker: &mut Walker<'_>, first: &Argument, rest: &[Argument], act:
                 _ => {}
             }
         }
-        Some("install" | "add" | "i" | "remove" | "update" | "upgrade" | "x" | "create") => {
-            act.effect(Effect::Installs)
+        Some("x" | "create" | "dlx") => super::packages::run(walker, rest, act),
+        Some("install" | "add" | "i" | "remove" | "update" | "upgrade" | "link") => {
+            act.effect(Effect::Installs);
+            for package in rest.iter().filter(|argument| !argument.prefix().starts_with('-')) {
+                super::package(walker, package, true, act);
+            }
         }
         Some("fmt" | "lint" | "check" | "doc" | "info" | "types" | "pm") => {}
         Some(_) if first.text().contains(['/', '.']) => walker.run_file(first, act),
@@ -228,7 +232,7 @@ fn subcommand(walker: &mut Walker<'_>, first: &Argument, rest: &[Argument], act:
 /// `python -m module`.
 fn module(walker: &mut Walker<'_>, module: Option<&Argument>, rest: &[Argument], act: &mut Act) {
     match module.and_then(Argument::known) {
-        Some("pip" | "uv" | "pipx" | "poetry" | "ensurepip") => {
+        Some("pip" | "uv" | "pipx" | "poetry" | "ensurepip" | "pytest") => {
             let argv: Vec<Argument> = module.into_iter().chain(rest).cloned().collect();
             act.argv("python -m", &argv);
         }
@@ -342,6 +346,10 @@ pub(super) fn make(walker: &mut Walker<'_>, arguments: &[Argument], act: &mut Ac
                 if let Some((name, _)) = text.split_once('=') {
                     let value = argument.after(name.len() + 1);
                     if matches!(name, "SHELL" | ".SHELLFLAGS") {
+                        let shells = ["sh", "bash", "/bin/sh", "/bin/bash", "/usr/bin/bash", "/usr/bin/sh"];
+                        if !value.known().is_some_and(|shell| shells.contains(&shell)) {
+                            act.effect(Effect::Hijacks);
+                        }
                         act.script("make", value, false);
                     } else {
                         walker.environment(name, &value, false, act);

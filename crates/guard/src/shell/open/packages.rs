@@ -142,3 +142,82 @@ fn fetches(package: Option<&Argument>, elsewhere: bool, act: &mut Act) {
         act.effect(Effect::ExecutesDownload);
     }
 }
+
+/// What a package manager is asked for: a name of its registry, or an address, whose code it fetches and runs.
+/// `repositories` if `user/name` is one of those.
+pub(in super::super) fn package(walker: &mut Walker<'_>, package: &Argument, repositories: bool, act: &mut Act) {
+    if package.is_unknown() {
+        act.dynamic(Dynamic::Argument);
+        return;
+    }
+    let text = package.text();
+    // `name@…`, `name @ …`: where it comes from; the name itself may begin with the `@` of a scope.
+    let source = match text.char_indices().skip(1).find(|(_, letter)| *letter == '@') {
+        Some((at, _)) if !text.get(..at).unwrap_or_default().contains([':', '/']) || text.starts_with('@') => {
+            text.get(at + 1..).unwrap_or_default().trim_start()
+        }
+        _ => text,
+    };
+    let local = source.strip_prefix("file:").or_else(|| source.strip_prefix("link:"));
+    let scheme = source.split_once(':').map(|(scheme, _)| scheme);
+    if local.is_some() || source.starts_with(['.', '/', '~']) {
+        let file = Argument::literal(local.unwrap_or(source).trim_start_matches("//"));
+        walker.run_file(&file, act);
+    } else if scheme.is_some_and(|scheme| !matches!(scheme, "npm" | "workspace" | "catalog" | "portal" | "jsr")) {
+        act.effects(&[Effect::Fetches, Effect::ExecutesDownload]);
+        if source.contains("://") {
+            walker.url(&Argument::literal(source), act);
+        }
+    } else if source.contains('/') && !source.starts_with('@') && scheme.is_none() {
+        match repositories {
+            true => act.effects(&[Effect::Fetches, Effect::ExecutesDownload]),
+            false => walker.run_file(&Argument::literal(source), act),
+        }
+    }
+}
+
+/// `go run example.com/tool@latest`: a module that is fetched and run, or built for later.
+pub(super) fn module(arguments: &[Argument], act: &mut Act) -> bool {
+    for argument in arguments {
+        let text = argument.text();
+        if text.starts_with(['.', '/']) || text.ends_with(".go") {
+            break;
+        }
+        if argument.is_unknown() {
+            act.dynamic(Dynamic::Argument);
+        } else if text.contains('@') && !text.starts_with('-') {
+            act.effects(&[Effect::Installs, Effect::Fetches]);
+            act.command.known = false;
+        }
+    }
+    false
+}
+
+/// Plugins that test suites have among their dependencies.
+const PLUGINS: &[&str] = &["pytester", "xdist", "pytest_cov", "pytest_asyncio", "pytest_mock", "randomly", "timeout"];
+
+/// `pytest -p plugin`: a module that is loaded, wherever it is found.
+pub(super) fn pytest(arguments: &[Argument], act: &mut Act) -> bool {
+    for (nth, argument) in arguments.iter().enumerate() {
+        let text = argument.prefix();
+        let plugin = match text {
+            "-p" => arguments.get(nth + 1).cloned(),
+            _ if text.starts_with("-p") => Some(argument.after(2)),
+            "-o" | "--override-ini" | "--pdbcls" => arguments.get(nth + 1).cloned(),
+            _ if text.starts_with("--pdbcls=") || text.starts_with("--override-ini=") => {
+                Some(argument.after(text.find('=').map_or(0, |at| at + 1)))
+            }
+            _ => continue,
+        };
+        // A setting may hold options of its own.
+        let setting = text.starts_with("-o") || text.starts_with("--override");
+        let harmless = plugin.as_ref().and_then(Argument::known).is_some_and(|plugin| match setting {
+            true => !plugin.trim_start().starts_with("addopts"),
+            false => plugin.starts_with("no:") || PLUGINS.contains(&plugin),
+        });
+        if !harmless {
+            act.dynamic(Dynamic::Code);
+        }
+    }
+    false
+}

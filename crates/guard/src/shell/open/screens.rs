@@ -20,6 +20,7 @@ pub(super) fn pager(arguments: &[Argument], act: &mut Act) -> bool {
             command.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'G' | b'g' | b'F' | b'p' | b'%'));
         let searches = command.starts_with(['/', '?']) && !command.contains(['\n', '\r']);
         if !(goes || searches) || argument.is_unknown() {
+            shelled(&Argument::literal(command), act);
             runs(act);
         }
     }
@@ -28,16 +29,67 @@ pub(super) fn pager(arguments: &[Argument], act: &mut Act) -> bool {
 
 /// `vim +12 file`, `vim +/word file`: a place to go to, or a command.
 pub(super) fn editor(arguments: &[Argument], act: &mut Act) -> bool {
-    for argument in arguments {
+    for (nth, argument) in arguments.iter().enumerate() {
+        if matches!(argument.prefix(), "-c" | "--cmd") {
+            arguments.get(nth + 1).into_iter().for_each(|command| shelled(command, act));
+        }
         let Some(command) = argument.prefix().strip_prefix('+') else { continue };
         // Behind a bar stands another command.
         let goes = command.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b',' | b':'));
         let searches = command.starts_with('/') && !command.contains(['|', '\n']);
         if !(goes || searches) || argument.is_unknown() {
+            shelled(&argument.after(1), act);
             runs(act);
         }
     }
     false
+}
+
+/// `gdb -ex 'shell …'`; the rule reads what is debugged.
+pub(super) fn debugger(arguments: &[Argument], act: &mut Act) -> bool {
+    for (nth, argument) in arguments.iter().enumerate() {
+        match argument.prefix() {
+            "-ex" | "-iex" | "--ex" | "-eval-command" | "--eval-command" | "-o" => {
+                arguments.get(nth + 1).into_iter().for_each(|command| shelled(command, act));
+            }
+            text if text.starts_with("--eval-command=") => shelled(&argument.after("--eval-command=".len()), act),
+            _ => {}
+        }
+    }
+    false
+}
+
+/// Settings of `ssh` whose value it runs here.
+const RUN_HERE: &[&str] = &["proxycommand", "localcommand", "knownhostscommand"];
+
+/// `ssh -o ProxyCommand=…`; the rule reads the rest.
+pub(super) fn ssh(arguments: &[Argument], act: &mut Act) -> bool {
+    for (nth, argument) in arguments.iter().enumerate() {
+        let setting = match argument.prefix() {
+            "-o" => arguments.get(nth + 1).cloned(),
+            text if text.starts_with("-o") => Some(argument.after(2)),
+            _ => None,
+        };
+        let Some(setting) = setting else { continue };
+        let Some((name, _)) = setting.prefix().split_once(['=', ' ', '\t']) else { continue };
+        if RUN_HERE.contains(&name.trim().to_ascii_lowercase().as_str()) {
+            let length = name.len() + 1;
+            let value = setting.after(length);
+            let value = value.after(value.text().len() - value.text().trim_start_matches([' ', '=']).len());
+            act.script("ssh", value, false);
+        }
+    }
+    false
+}
+
+/// A command that a shell runs, behind the `!` or the word that says so.
+fn shelled(command: &Argument, act: &mut Act) {
+    let text = command.text();
+    let plain = text.trim_start_matches([':', ' ', '%']);
+    let starts = ["!", "shell ", "platform shell ", "silent !", "sil !"];
+    if let Some(script) = starts.iter().find_map(|start| plain.strip_prefix(start)) {
+        act.script("!", command.after(text.len() - script.len()), false);
+    }
 }
 
 fn runs(act: &mut Act) {

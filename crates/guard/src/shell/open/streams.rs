@@ -121,6 +121,8 @@ pub(super) fn xargs(walker: &mut Walker<'_>, arguments: &[Argument], act: &mut A
         }
         Some(mark) if mark.is_empty() => act.dynamic(Dynamic::Argument),
         Some(mark) => {
+            // Of a blank line nothing is run by some, and once by others.
+            let items = if items.is_empty() { vec![Argument::literal("")] } else { items };
             for item in items {
                 let argv = argv.iter().map(|argument| replaced(argument, &mark, &item)).collect();
                 act.nested.push(Nested::Argv {
@@ -163,5 +165,17 @@ pub(super) fn parallel(arguments: &[Argument], act: &mut Act) {
         .collect();
     if command.len() > 1 {
         act.argv("parallel", &command);
+    }
+    // What stands behind `:::`, put in as a shell would read it.
+    let words = || arguments.iter().skip_while(|argument| argument.text().starts_with('-'));
+    let template: Vec<&str> = words().map_while(Argument::known).take_while(|word| !word.starts_with(":::")).collect();
+    let template = template.join(" ");
+    let items = words().skip_while(|word| !word.text().starts_with(":::")).filter_map(Argument::known);
+    for item in items.filter(|item| !item.starts_with(":::")) {
+        let script = match template.contains("{}") {
+            true => template.replace("{}", item),
+            false => format!("{template} {item}"),
+        };
+        act.script("parallel", Argument::literal(script), false);
     }
 }

@@ -65,6 +65,9 @@ impl Walker<'_> {
                     act.effect(Effect::ReadsCredentials);
                 }
             }
+            Kind::Package | Kind::PackageOrRepository => {
+                open::package(self, argument, kind == Kind::PackageOrRepository, act);
+            }
             Kind::Volume => self.volume(argument, act),
             Kind::Argv | Kind::EnvArgv | Kind::ShellArgv => act.argv("", std::slice::from_ref(argument)),
         }

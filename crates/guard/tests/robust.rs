@@ -256,7 +256,7 @@ fn code() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
     fn code_of_other_languages_is_judged_or_refused_and_twice_alike(code in code()) {
@@ -274,8 +274,10 @@ proptest! {
             Ok(line) => line.commands.iter().any(|command| !command.dynamic.is_empty()),
             Err(_) => true,
         };
+        // A backslash at the end makes something else of what is put behind it.
+        let code = code.trim_end_matches('\\');
         for (program, comment) in ONE_LINERS {
-            let line = one_liner(program, &code);
+            let line = one_liner(program, code);
             if dynamic(&line) {
                 for more in [blanks.clone(), format!("\n{comment} {note}"), format!("\n{comment} {note}\n")] {
                     let longer = one_liner(program, &format!("{code}{more}"));
@@ -295,7 +297,7 @@ fn code_of_other_languages_takes_time_in_proportion() {
             let _ = std::hint::black_box(analyse(line, &setting(), &table));
             start.elapsed()
         };
-        (0..5).map(|_| once()).min().expect("some")
+        (0..3).map(|_| once()).min().expect("some")
     };
     for piece in [
         "x ",
@@ -316,7 +318,7 @@ fn code_of_other_languages_takes_time_in_proportion() {
     ] {
         for (program, _) in ONE_LINERS {
             let line = |length: usize| one_liner(program, &piece.repeat(length / piece.len()));
-            let (short, long) = (line(15_000), line(60_000));
+            let (short, long) = (line(4_000), line(16_000));
             // Four times as long: four times the time, and sixteen times if each letter looked at all the others.
             let ratio = took(&long).as_secs_f64() / took(&short).as_secs_f64().max(1e-5);
             assert!(ratio < 12.0, "{program} {piece:?}: {ratio}");

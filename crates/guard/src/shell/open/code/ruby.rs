@@ -104,10 +104,15 @@ fn definitions(reading: &mut Reading<'_>, language: Language) {
     }
 }
 
+/// How many tokens a list of names may take; of a longer one, the names count as nobody's.
+const LISTED: usize = 64;
+
 /// Whether the word at `at` is among the parameters of a function.
 fn parameter(reading: &Reading<'_>, at: usize) -> bool {
-    let open =
-        (0..at).rev().take_while(|at| matches!(reading.token(*at), Some(Token::Word(_) | Token::Sign(',' | '('))));
+    let open = (0..at)
+        .rev()
+        .take(LISTED)
+        .take_while(|at| matches!(reading.token(*at), Some(Token::Word(_) | Token::Sign(',' | '('))));
     let open = open.into_iter().find(|at| reading.is(*at, '('));
     open.is_some_and(|open| {
         [1, 2].iter().any(|back| open.checked_sub(*back).and_then(|at| reading.word(at)) == Some("function"))
@@ -116,6 +121,9 @@ fn parameter(reading: &Reading<'_>, at: usize) -> bool {
 
 /// `for a, b in`, `local a, b =`
 fn in_a_for(reading: &Reading<'_>, at: usize) -> bool {
-    let start = (0..at).rev().take_while(|at| matches!(reading.token(*at), Some(Token::Word(_) | Token::Sign(','))));
+    let start = (0..at)
+        .rev()
+        .take(LISTED)
+        .take_while(|at| matches!(reading.token(*at), Some(Token::Word(_) | Token::Sign(','))));
     start.into_iter().any(|at| matches!(reading.word(at), Some("for" | "local")))
 }

@@ -21,6 +21,8 @@ pub(super) struct Reading<'t> {
     /// Names that the code defines.
     pub(super) defined: BTreeSet<String>,
     pub(super) vocabulary: &'static Vocabulary,
+    /// For each sign that opens, the one that closes it.
+    closings: BTreeMap<usize, usize>,
 }
 
 impl<'t> Reading<'t> {
@@ -62,20 +64,7 @@ impl<'t> Reading<'t> {
 
     /// The place of the sign that closes the one at `open`.
     pub(super) fn closing(&self, open: usize) -> Option<usize> {
-        let mut depth = 0_usize;
-        for at in open..self.tokens.len() {
-            match self.token(at) {
-                Some(Token::Sign('(' | '[' | '{')) => depth += 1,
-                Some(Token::Sign(')' | ']' | '}')) => {
-                    depth = depth.checked_sub(1)?;
-                    if depth == 0 {
-                        return Some(at);
-                    }
-                }
-                _ => {}
-            }
-        }
-        None
+        self.closings.get(&open).copied()
     }
 
     /// `module.member.member` from `at`, which has been found to be `module`: where it ends, if it is harmless.
@@ -106,7 +95,14 @@ pub(super) fn is_plain(tokens: &[Token], language: Language, accounted: BTreeSet
         return false;
     }
     let Some(vocabulary) = Vocabulary::of(language) else { return false };
-    let reading = Reading { tokens, accounted, modules: BTreeMap::new(), defined: BTreeSet::new(), vocabulary };
+    let reading = Reading {
+        tokens,
+        accounted,
+        modules: BTreeMap::new(),
+        defined: BTreeSet::new(),
+        vocabulary,
+        closings: closings(tokens),
+    };
     match language {
         Language::Python => python::is_plain(reading),
         Language::Node => node::is_plain(reading),
@@ -114,4 +110,17 @@ pub(super) fn is_plain(tokens: &[Token], language: Language, accounted: BTreeSet
         Language::Ruby | Language::Lua => ruby::is_plain(reading, language),
         Language::Awk | Language::Other => false,
     }
+}
+
+fn closings(tokens: &[Token]) -> BTreeMap<usize, usize> {
+    let mut closings = BTreeMap::new();
+    let mut open = Vec::new();
+    for (at, token) in tokens.iter().enumerate() {
+        match token {
+            Token::Sign('(' | '[' | '{') => open.push(at),
+            Token::Sign(')' | ']' | '}') => closings.extend(open.pop().map(|start| (start, at))),
+            _ => {}
+        }
+    }
+    closings
 }

@@ -84,7 +84,10 @@ fn deep_and_long_texts_are_refused_or_judged() {
 fn what_a_line_may_use_up_is_bounded() {
     let refused = |text: &str| on_a_small_stack(text.to_owned()).expect_err(text);
     assert_eq!(refused(&"a".repeat(70_000)), Refusal::TooLong);
-    assert_eq!(refused(&"(".repeat(100)), Refusal::TooDeep);
+    assert_eq!(refused(&format!("{}ls{}", "( ".repeat(100), ") ".repeat(100))), Refusal::TooDeep);
+    // What is never closed is nothing that a shell runs.
+    let open = analyse(&"(".repeat(100), &setting(), &Table::builtin().expect("the table")).expect("judged");
+    assert!(open.is_dynamic());
     assert_eq!(
         refused(&format!("{}ls", "sh -c ".repeat(0).as_str()).replace("ls", &"$(".repeat(60))),
         Refusal::TooDeep

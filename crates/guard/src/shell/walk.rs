@@ -18,6 +18,7 @@ mod chain;
 mod functions;
 mod interpret;
 mod marked;
+mod notes;
 mod redirects;
 mod roles;
 mod simple;
@@ -141,31 +142,6 @@ impl<'t> Walker<'t> {
         }
         self.flush_notes()?;
         Ok(Line { commands: self.out })
-    }
-
-    /// Notes something about the command whose words are being expanded.
-    pub(super) fn note(&mut self, dynamic: Dynamic) {
-        self.notes.insert(dynamic);
-    }
-
-    /// Notes that the words of a command show the variable `name`, if by its name it holds a secret and the line has not
-    /// given it another value.
-    pub(super) fn note_secret(&mut self, name: &str) {
-        if super::secret::is_secret_name(name) && self.scope.variable(name).is_none() {
-            self.secrets = true;
-        }
-    }
-
-    /// Whether such a variable was shown since this was last asked.
-    pub(super) fn take_secrets(&mut self) -> bool {
-        std::mem::take(&mut self.secrets)
-    }
-
-    /// Notes a construct that a plain `sh` reads otherwise.
-    pub(super) fn note_dialect(&mut self) {
-        if self.any_shell {
-            self.note(Dynamic::Dialect);
-        }
     }
 
     /// Runs `walk` one level deeper.
@@ -382,17 +358,6 @@ impl<'t> Walker<'t> {
             }
         }
         self.flush_notes()
-    }
-
-    /// What was noted about no command in particular becomes one of its own.
-    fn flush_notes(&mut self) -> Result<(), Refusal> {
-        let secrets = self.take_secrets();
-        if self.notes.is_empty() && !secrets {
-            return Ok(());
-        }
-        let dynamic = std::mem::take(&mut self.notes);
-        let effects = if secrets { BTreeSet::from([Effect::ReadsCredentials]) } else { BTreeSet::new() };
-        self.push(Command { program: ":".to_owned(), known: true, dynamic, effects, ..Command::default() })
     }
 
     /// What comes in at this point.

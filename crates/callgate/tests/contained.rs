@@ -1,11 +1,15 @@
 //! `callgate run` and `callgate sandbox`, as a person uses them.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at what it did not expect")]
 
+#[path = "../../sandbox/tests/support/terminal.rs"]
+mod terminal;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
+use terminal::Terminal;
 
 fn callgate(words: &[&str], folder: &Path) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_callgate"));
@@ -101,4 +105,55 @@ fn the_probe_says_what_this_machine_offers() {
     // The whole file system cannot be a workspace.
     let run = callgate(&["run", "true"], Path::new("/"));
     assert_eq!(run.status.code(), Some(70), "{run:?}");
+}
+
+/// `callgate` with all three streams at a terminal.
+fn at(host: &Terminal, words: &[&str], folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_callgate"));
+    command.args(words).current_dir(folder).env_remove("CALLGATE_GATE");
+    command.stdin(host.program()).stdout(host.program()).stderr(host.program());
+    command
+}
+
+#[test]
+fn a_person_works_with_what_runs_inside_as_with_anything_at_a_terminal() {
+    let (folder, host) = (workspace(), Terminal::new());
+    host.resize(33, 101);
+    let script = "tty; stty size; trap 'stty size; exec sleep 100' WINCH; while :; do sleep 0.1; done";
+    let mut run = at(&host, &["run", "sh", "-c", script], folder.path()).spawn().unwrap();
+    host.until("/dev/pts/0\r\n33 101\r\n");
+    assert!(host.is_raw());
+    host.resize(22, 55);
+    host.until("22 55\r\n");
+    // The shell becomes `sleep` a moment later, in which the trap still holds the signal off.
+    while run.try_wait().unwrap().is_none() {
+        host.types(b"\x03");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert_eq!(run.wait().unwrap().code(), Some(130), "{}", host.text());
+    assert!(host.is_as_before());
+    let run = at(&host, &["run", "sh", "-c", "echo two >> a.txt"], folder.path()).status().unwrap();
+    assert_eq!(run.code(), Some(0), "{}", host.text());
+    assert_eq!(fs::read_to_string(folder.path().join("a.txt")).unwrap(), "one\ntwo\n");
+    assert!(host.is_as_before());
+}
+
+#[test]
+fn a_terminal_is_given_back_even_if_nobody_is_left_who_could_say_so() {
+    let (folder, host) = (workspace(), Terminal::new());
+    let mut run = at(&host, &["run", "sh", "-c", "echo ready; sleep 100"], folder.path()).spawn().unwrap();
+    host.until("ready\r\n");
+    assert!(host.is_raw());
+    run.kill().unwrap();
+    run.wait().unwrap();
+    // The launcher outlives it for a moment.
+    let start = std::time::Instant::now();
+    while !host.is_as_before() {
+        assert!(start.elapsed() < std::time::Duration::from_secs(20), "still raw");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    // Only half a terminal is none.
+    let mut piped = at(&host, &["run", "tty"], folder.path());
+    let piped = piped.stdin(Stdio::null()).stdout(Stdio::piped()).output().unwrap();
+    assert_eq!(text(&piped.stdout), "not a tty\n");
 }

@@ -21,6 +21,7 @@ mod owners;
 mod probe;
 mod program;
 mod start;
+mod terminal;
 mod view;
 mod watch;
 

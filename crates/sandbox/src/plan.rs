@@ -71,6 +71,7 @@ pub struct Plan {
     pub(crate) mounts: Vec<Mount>,
     pub(crate) loopback: bool,
     pub(crate) unix_sockets: bool,
+    pub(crate) terminal: bool,
     pub(crate) limits: Limits,
     pub(crate) landlock: u32,
     pub(crate) unified: Option<PathBuf>,
@@ -87,6 +88,7 @@ fields!(Plan {
     mounts,
     loopback,
     unix_sockets,
+    terminal,
     limits,
     landlock,
     unified,
@@ -174,6 +176,14 @@ impl Plan {
     /// The digest of everything that will be done.
     pub fn digest(&self) -> Digest {
         Digest::of(&self.to_bytes())
+    }
+
+    /// Gives the program a terminal of its own, which is the only one that it can reach. Its standard input must then
+    /// be a terminal, which is lent to it for the time of the run; its standard error goes where its output goes.
+    #[must_use]
+    pub fn with_terminal(mut self) -> Self {
+        self.terminal = true;
+        self
     }
 
     /// The environment that the program will have.
@@ -302,6 +312,7 @@ pub fn compile(profile: &Profile, request: &Request, host: &Host) -> Result<Plan
         mounts,
         loopback: profile.network == Network::Loopback,
         unix_sockets: profile.unix_sockets,
+        terminal: false,
         limits: Limits { wall, ..profile.limits },
         landlock: host.landlock,
         unified: groups.unified.clone(),

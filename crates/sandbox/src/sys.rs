@@ -167,10 +167,10 @@ pub(crate) fn reset_signals() {
     }
 }
 
-/// Lets the terminal's signals pass by. They reach the supervisor, too; when that ends, the launcher ends the run and
-/// cleans up.
+/// Lets what a terminal's session is sent pass by. It reaches the supervisor, too; when that ends, the launcher ends the
+/// run and cleans up, and gives the terminal back as it was, even if others have it by then.
 pub(crate) fn ignore_terminal_signals() {
-    for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGHUP] {
+    for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGHUP, libc::SIGTERM, libc::SIGTTOU] {
         // SAFETY: ignoring a signal involves no function of ours.
         unsafe { libc::signal(signal, libc::SIG_IGN) };
     }

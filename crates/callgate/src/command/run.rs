@@ -3,6 +3,7 @@
 mod governed;
 pub(crate) mod report;
 mod review;
+mod terminal;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
@@ -54,9 +55,15 @@ pub(crate) async fn run(at: &RunAt) -> Result<ExitCode> {
     };
     let stdin = std::io::stdin().as_fd().try_clone_to_owned().ok();
     let streams = Streams { stdin, stdout: Sink::Inherit, stderr: Sink::Inherit };
+    // Somebody sits there. Without a terminal of its own, what runs could not be worked with.
+    let (plan, kept) = match terminal::Kept::of_caller() {
+        Some(kept) => (plan.with_terminal(), Some(kept)),
+        None => (plan, None),
+    };
     let running = launcher.launch(&plan, streams)?;
     let ended = async {
         let mut finished = waited(running).await?;
+        drop(kept);
         let written = std::mem::take(&mut finished.written);
         let sets: Vec<WriteSet> = written.into_iter().map(WriteSet::of).collect::<Result<_, _>>()?;
         anyhow::Ok((finished, sets))

@@ -9,7 +9,7 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use super::mounts::{self, Sources};
 use super::start::{INSIDE_ID, Word, await_go};
-use super::{groups, program, view};
+use super::{groups, program, terminal, view};
 use crate::ending::{Fault, Step};
 use crate::plan::{Layer, Plan};
 use crate::profile::MemoryBy;
@@ -24,6 +24,8 @@ pub(super) struct Ends {
     pub(super) stderr: OwnedFd,
     /// The launcher's own program, if that is what will run.
     pub(super) own: Option<OwnedFd>,
+    /// The program's side of its terminal, which then takes the place of the three.
+    pub(super) terminal: Option<OwnedFd>,
 }
 
 /// The whole life of the init. Never returns: it is a copy of the launcher and must not go on as one.
@@ -38,7 +40,7 @@ pub(super) fn main(plan: &Plan, ends: Ends, group: Option<OwnedFd>, sources: Opt
 
 fn build_and_run(
     plan: &Plan,
-    ends: Ends,
+    mut ends: Ends,
     group: Option<OwnedFd>,
     sources: Option<Sources>,
 ) -> Result<Infallible, Fault> {
@@ -68,6 +70,11 @@ fn build_and_run(
     }
     let view::View { written, placed } = view::build(plan, sources)?;
 
+    let mut launchers_side = None;
+    if plan.terminal {
+        let (ours, programs) = terminal::open_inside()?;
+        (launchers_side, ends.terminal) = (Some(ours), Some(programs));
+    }
     limits(plan)?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     rustix::thread::set_no_new_privs(true).step("no-new-privileges")?;
@@ -87,11 +94,12 @@ fn build_and_run(
         // Nobody inside may look into this process: it is a copy of the launcher, which knows the plan.
         rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).step("hide the init")?;
     }
-    let told: Vec<BorrowedFd<'_>> = std::iter::once(&handle).chain(&written).map(AsFd::as_fd).collect();
+    let told: Vec<BorrowedFd<'_>> =
+        std::iter::once(&handle).chain(&launchers_side).chain(&written).map(AsFd::as_fd).collect();
     Word::Forked.say(&ends.launcher, &told).step("tell the launcher")?;
-    drop((handle, written));
+    drop((handle, launchers_side, written));
     let launcher = ends.launcher;
-    drop((ends.stdin, ends.stdout, ends.stderr, ends.own));
+    drop((ends.stdin, ends.stdout, ends.stderr, ends.terminal, ends.own));
     collect(plan, &launcher, first)
 }
 

@@ -74,7 +74,8 @@ pub(super) fn open_all(plan: &Plan) -> Result<Sources, Fault> {
         }
     }
     let mut devices = Vec::new();
-    for name in DEVICES {
+    // Whoever opens `/dev/tty` gets the terminal of his own session.
+    for name in DEVICES.into_iter().chain(plan.terminal.then_some("tty")) {
         let path = Path::new("/dev").join(name);
         let node = look(&path).step(shown(&path))?;
         let kind = rustix::fs::fstat(&node).step(shown(&path))?;

@@ -12,6 +12,7 @@ use landlock::{
 
 use super::inside::{self, Ends};
 use super::start::{Word, await_go};
+use super::terminal;
 use super::view::{self, Placed};
 use crate::ending::{Fault, Step};
 use crate::plan::{Layer, Plan};
@@ -64,15 +65,10 @@ fn prepare(plan: &Plan, ends: &Ends, rules: Option<RulesetCreated>, filter: &[In
     inside::drop_capabilities(plan)?;
     // Its own session, so that no terminal of anybody's can be its own.
     rustix::process::setsid().step("session")?;
-    match &ends.stdin {
-        Some(stdin) => rustix::stdio::dup2_stdin(stdin).step("standard input")?,
-        None => {
-            let null = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty());
-            rustix::stdio::dup2_stdin(null.step("standard input")?).step("standard input")?;
-        }
+    match &ends.terminal {
+        Some(terminal) => terminal::take(terminal)?,
+        None => streams(ends)?,
     }
-    rustix::stdio::dup2_stdout(&ends.stdout).step("standard output")?;
-    rustix::stdio::dup2_stderr(&ends.stderr).step("standard error")?;
     rustix::process::chdir(&plan.directory).step(format!("enter {}", plan.directory.display()))?;
     sys::reset_signals();
     if plan.has(Layer::CloseFiles) {
@@ -95,6 +91,19 @@ fn prepare(plan: &Plan, ends: &Ends, rules: Option<RulesetCreated>, filter: &[In
         install(filter)?;
     }
     Ok(landlock)
+}
+
+/// Gives the program its three streams.
+fn streams(ends: &Ends) -> Result<(), Fault> {
+    match &ends.stdin {
+        Some(stdin) => rustix::stdio::dup2_stdin(stdin).step("standard input")?,
+        None => {
+            let null = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty());
+            rustix::stdio::dup2_stdin(null.step("standard input")?).step("standard input")?;
+        }
+    }
+    rustix::stdio::dup2_stdout(&ends.stdout).step("standard output")?;
+    rustix::stdio::dup2_stderr(&ends.stderr).step("standard error")
 }
 
 /// Puts a filter in force for this process and all that come from it.

@@ -11,6 +11,7 @@ use rustix::net::{
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, getuid};
 
+use super::terminal::{self, Lent};
 use super::{groups, inside, mounts, owners, watch};
 use crate::ending::{Ending, Fault, Step};
 use crate::message::{Answer, send};
@@ -27,7 +28,8 @@ const RUN_IDS: u32 = 0x7000_0000;
 
 /// What init and program tell the launcher, each as one packet: a letter, and what belongs to it.
 pub(super) enum Word {
-    /// The view is built and the program's process exists. With it come a handle to that, and the open folders of what
+    /// The view is built and the program's process exists. With it come a handle to that, the launcher's side of the
+    /// terminal if the plan has one, and the open folders of what
     /// will be written.
     Forked,
     /// It is bound and waits. Landlock's version, if it was seen to hold.
@@ -158,6 +160,9 @@ pub(super) fn run(plan: &Plan, stdin: Option<OwnedFd>, supervisor: BorrowedFd<'_
         Program::Named => None,
         Program::Own => Some(mounts::own_program()?),
     };
+    if plan.terminal {
+        terminal::of_host(stdin.as_ref())?;
+    }
     let mut made = groups::make(plan)?;
     // As root, what the init could not reach is opened here, before it exists.
     let sources = if root { Some(mounts::open_all(plan)?) } else { None };
@@ -178,8 +183,14 @@ pub(super) fn run(plan: &Plan, stdin: Option<OwnedFd>, supervisor: BorrowedFd<'_
     let (init, handle) = match sys::fork(namespaces(plan), made.unified_folder()).step("clone")? {
         Side::Child => {
             drop((ours, out, err, stdin, stdin_pipe));
-            let ends =
-                inside::Ends { launcher: theirs, stdin: stdin_inside, stdout: out_inside, stderr: err_inside, own };
+            let ends = inside::Ends {
+                launcher: theirs,
+                stdin: stdin_inside,
+                stdout: out_inside,
+                stderr: err_inside,
+                terminal: None,
+                own,
+            };
             inside::main(plan, ends, made.entrance(), sources)
         }
         Side::Parent { pid, handle } => (pid, handle),
@@ -196,15 +207,22 @@ pub(super) fn run(plan: &Plan, stdin: Option<OwnedFd>, supervisor: BorrowedFd<'_
 
     mapper.wait();
     let ours = Namespaces::own().step("read back")?;
-    let (written, landlock, surroundings) = until_bound(&sandbox, plan, &ours)?;
+    let Begun { terminal, written, landlock, surroundings } = until_bound(&sandbox, plan, &ours)?;
     let mounts = surroundings.mounts().step("hold the mounts")?;
     let got = ReadBack::of(surroundings, plan, landlock, sandbox.groups.names()).step("read back")?;
     if let Some(why) = got.shortfall(plan) {
         return Err(Fault::new("read back", why));
     }
     send(supervisor, &Answer::Started(Box::new(got)), &[]).step("report")?;
+    let (lent, out, stdin_pipe) = match terminal {
+        Some(inside) => {
+            let lent = Lent::new(terminal::of_host(stdin.as_ref())?, &inside)?;
+            (Some(lent), inside.try_clone().step("terminal")?, Some(inside))
+        }
+        None => (None, out, stdin_pipe),
+    };
     go(&sandbox.inside)?;
-    let streams = watch::Streams { supervisor, out, err, stdin: stdin.zip(stdin_pipe) };
+    let streams = watch::Streams { supervisor, out, err, stdin: stdin.zip(stdin_pipe), lent };
     let ending = watch::watch(plan, &mut sandbox, streams, started)?;
     Ok(Over { ending, written, _mounts: mounts })
 }
@@ -235,16 +253,28 @@ fn namespaces(plan: &Plan) -> i32 {
     flags
 }
 
+/// What is there when the program's process is bound.
+struct Begun {
+    /// The launcher's side of the program's terminal.
+    terminal: Option<OwnedFd>,
+    written: Vec<OwnedFd>,
+    landlock: u32,
+    surroundings: Surroundings,
+}
+
 /// Follows the start up to the point where the program's process is bound. While that binds itself, where it is is read
 /// back.
-fn until_bound(sandbox: &Sandbox, plan: &Plan, ours: &Namespaces) -> Result<(Vec<OwnedFd>, u32, Surroundings), Fault> {
-    let (mut written, mut program, mut bound) = (Vec::new(), None, None);
+fn until_bound(sandbox: &Sandbox, plan: &Plan, ours: &Namespaces) -> Result<Begun, Fault> {
+    let (mut terminal, mut written, mut program, mut bound) = (None, Vec::new(), None, None);
     loop {
         // Init and program each speak for themselves, so that either may be first.
         match Word::hear(&sandbox.inside)? {
             Some((Word::Forked, handles)) => {
                 let mut handles = handles.into_iter();
                 let handle = handles.next().ok_or_else(|| Fault::new("start", "no handle came"))?;
+                if plan.terminal {
+                    terminal = Some(handles.next().ok_or_else(|| Fault::new("start", "no terminal came"))?);
+                }
                 written = handles.collect();
                 let number = number_of(&handle)?;
                 if !sandbox.groups.hold(number).step("read back")? {
@@ -258,7 +288,8 @@ fn until_bound(sandbox: &Sandbox, plan: &Plan, ours: &Namespaces) -> Result<(Vec
         }
         program = match (program, bound) {
             (Some((surroundings, _)), Some(landlock)) => {
-                return Ok((written, if plan.has(Layer::Landlock) { landlock } else { 0 }, surroundings));
+                let landlock = if plan.has(Layer::Landlock) { landlock } else { 0 };
+                return Ok(Begun { terminal, written, landlock, surroundings });
             }
             (program, _) => program,
         };

@@ -64,6 +64,9 @@ pub(super) fn build(plan: &Plan, sources: Sources) -> Result<View, Fault> {
         proc::own(&root, &scratch, plan)?;
     }
     devices::make(&root, &scratch, &sources)?;
+    if plan.terminal {
+        devices::terminals(&root)?;
+    }
     etc(&root)?;
     let mut view = View { written: Vec::new(), placed: Vec::new() };
     for (index, source) in sources.places.into_iter().enumerate() {

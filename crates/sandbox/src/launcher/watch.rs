@@ -8,6 +8,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use super::start::{Sandbox, Word};
+use super::terminal::{FOLLOW_EVERY, Lent};
 use crate::ending::{Ending, Exit, Fault, Limited, Usage};
 use crate::plan::{Layer, Plan};
 use crate::profile::MemoryBy;
@@ -25,6 +26,8 @@ pub(super) struct Streams<'a> {
     pub(super) err: OwnedFd,
     /// Where input comes from, and the program's end of it.
     pub(super) stdin: Option<(OwnedFd, OwnedFd)>,
+    /// The host's terminal, until the watch is over.
+    pub(super) lent: Option<Lent>,
 }
 
 /// One direction of data.
@@ -117,6 +120,7 @@ pub(super) fn watch(
     let deadline = Some(Duration::from_secs(plan.limits.wall)).filter(|_| plan.has(Layer::Deadline));
     let deadline = deadline.and_then(|wall| started.checked_add(wall));
     let mut next_count = (plan.limits.memory_by == MemoryBy::Watched).then_some(started);
+    let mut next_look = streams.lent.as_ref().map(|_| started);
     let mut told = None;
     let mut cut: Option<Exit> = None;
     let mut alive = true;
@@ -132,6 +136,10 @@ pub(super) fn watch(
                 cut.get_or_insert(Exit::OutOfMemory);
             }
         }
+        if let Some(lent) = streams.lent.as_ref().filter(|_| next_look.is_some_and(|due| alive && due <= now)) {
+            lent.follow();
+            next_look = Some(now + FOLLOW_EVERY);
+        }
         // After the end, whoever reads the output has until the deadline, too.
         if deadline.is_some_and(|deadline| deadline <= now) {
             if !alive {
@@ -144,7 +152,7 @@ pub(super) fn watch(
             alive = false;
             continue;
         }
-        let until = [deadline, next_count.filter(|_| alive)].into_iter().flatten().min();
+        let until = [deadline, next_count.filter(|_| alive), next_look.filter(|_| alive)].into_iter().flatten().min();
         let ready = wait(
             supervisor,
             sandbox,

@@ -1,9 +1,10 @@
-//! `/dev`: five devices, shared memory, and the usual links.
+//! `/dev`: five devices, shared memory, the usual links, and terminals if they are asked for.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{Mode, mkdirat, symlinkat};
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen};
 
 use super::{attach_in, below, make_file};
 use crate::ending::{Fault, Step};
@@ -32,4 +33,20 @@ pub(super) fn make(root: &OwnedFd, scratch: &OwnedFd, sources: &Sources) -> Resu
     let tree = detach(shm.as_fd(), false).step("/dev/shm")?;
     sys::restrict_mount(tree.as_fd(), attribute::NO_PROGRAMS).step("/dev/shm")?;
     attach_in(&tree, &dev, "shm").step("/dev/shm")
+}
+
+/// Makes `/dev/pts`, in which only terminals of the sandbox's own are.
+pub(super) fn terminals(root: &OwnedFd) -> Result<(), Fault> {
+    let dev = below(root.as_fd(), Path::new("dev")).step("/dev")?;
+    mkdirat(&dev, "pts", Mode::from_raw_mode(0o755)).step("/dev/pts")?;
+    // Each mount of this kind is an instance by itself.
+    let context = fsopen("devpts", FsOpenFlags::FSOPEN_CLOEXEC).step("/dev/pts")?;
+    for (key, value) in [("mode", "0620"), ("ptmxmode", "0666"), ("max", "64")] {
+        fsconfig_set_string(&context, key, value).step("/dev/pts")?;
+    }
+    fsconfig_create(&context).step("/dev/pts")?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    let tree = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).step("/dev/pts")?;
+    attach_in(&tree, &dev, "pts").step("/dev/pts")?;
+    symlinkat("pts/ptmx", &dev, "ptmx").step("/dev/ptmx")
 }

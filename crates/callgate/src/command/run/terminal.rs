@@ -1,0 +1,24 @@
+//! The terminal that somebody sits at.
+
+use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcsetattr};
+
+/// How the terminal was before the run. The launcher sets it back itself, even if this program is killed; this does so
+/// in case that the launcher was.
+pub(super) struct Kept(Termios);
+
+impl Kept {
+    /// The settings of the caller's terminal, if both input and output are one.
+    pub(super) fn of_caller() -> Option<Self> {
+        let (stdin, stdout) = (rustix::stdio::stdin(), rustix::stdio::stdout());
+        if !isatty(stdin) || !isatty(stdout) {
+            return None;
+        }
+        tcgetattr(stdin).ok().map(Self)
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Flush, &self.0);
+    }
+}

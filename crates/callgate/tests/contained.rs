@@ -157,3 +157,17 @@ fn a_terminal_is_given_back_even_if_nobody_is_left_who_could_say_so() {
     let piped = piped.stdin(Stdio::null()).stdout(Stdio::piped()).output().unwrap();
     assert_eq!(text(&piped.stdout), "not a tty\n");
 }
+
+#[test]
+fn a_run_in_the_background_leaves_the_terminal_to_whom_it_belongs() {
+    for (suffix, says) in [("", "/dev/pts/0\r\n"), (" & wait", "not a tty\r\n")] {
+        let (folder, host) = (workspace(), Terminal::new());
+        let script = format!("\"$0\" run tty{suffix}");
+        let mut shell = Command::new("setsid");
+        shell.args(["--ctty", "--wait", "bash", "-mc", &script, env!("CARGO_BIN_EXE_callgate")]);
+        shell.current_dir(folder.path()).env_remove("CALLGATE_GATE");
+        shell.stdin(host.program()).stdout(host.program()).stderr(host.program());
+        shell.status().unwrap();
+        host.until(says);
+    }
+}

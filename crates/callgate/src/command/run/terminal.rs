@@ -1,16 +1,19 @@
 //! The terminal that somebody sits at.
 
-use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcsetattr};
+use rustix::process::getpgrp;
+use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetpgrp, tcsetattr};
 
 /// How the terminal was before the run. The launcher sets it back itself, even if this program is killed; this does so
 /// in case that the launcher was.
 pub(super) struct Kept(Termios);
 
 impl Kept {
-    /// The settings of the caller's terminal, if both input and output are one.
+    /// The settings of the caller's terminal, if both input and output are one, and nobody else is in front
+    /// there.
     pub(super) fn of_caller() -> Option<Self> {
         let (stdin, stdout) = (rustix::stdio::stdin(), rustix::stdio::stdout());
-        if !isatty(stdin) || !isatty(stdout) {
+        let behind = tcgetpgrp(stdin).is_ok_and(|front| front != getpgrp());
+        if behind || !isatty(stdin) || !isatty(stdout) {
             return None;
         }
         tcgetattr(stdin).ok().map(Self)

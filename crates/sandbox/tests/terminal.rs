@@ -7,7 +7,7 @@ mod bench;
 mod terminal;
 
 use bench::{As, Bench};
-use callgate_sandbox::{Exit, Finished, Plan, Running, Sink, Streams};
+use callgate_sandbox::{Exit, Finished, Layer, Plan, Running, Sink, Streams};
 use terminal::Terminal;
 
 fn start(bench: &Bench, plan: Plan, host: &Terminal) -> Running {
@@ -69,7 +69,7 @@ fn output_is_capped_as_elsewhere() {
 fn nothing_is_typed_into_a_terminal_from_inside() {
     for who in As::both() {
         let (bench, host) = (Bench::new(who), Terminal::new());
-        let script = "exec python3 -c '
+        let attack = "exec python3 -c '
 import fcntl, os, select, termios, tty
 tty.setraw(0)
 names = [0, 1, 2, os.open(\"/dev/tty\", os.O_RDWR), os.open(\"/dev/ptmx\", os.O_RDWR)]
@@ -82,10 +82,18 @@ for number in names:
             pass
 # Whatever is typed at the terminal of the host is handed on to here.
 print(select.select([0], [], [], 0.5)[0], end=\"\")'";
-        let finished = run(&bench, script, &host);
+        let finished = run(&bench, attack, &host);
         assert_eq!(finished.ending.exit, Exit::Code(0), "{who:?} {}", host.text());
         assert_eq!(host.until("]"), "[]");
         assert_eq!(host.waiting(), 0);
+        // Without the filter it types, where the kernel still lets anybody, but at its own terminal only.
+        let kernel = std::fs::read_to_string("/proc/sys/dev/tty/legacy_tiocsti").unwrap_or("1".to_owned());
+        let unfiltered = bench.plan(&bench.profile("workspace"), &["sh", "-c", attack]).without(Layer::Seccomp);
+        let beside = Terminal::new();
+        start(&bench, unfiltered, &beside).wait().unwrap();
+        let shown = beside.until("]");
+        assert_eq!(shown.contains("done"), kernel.trim() == "1", "{who:?} {shown}");
+        assert_eq!(beside.waiting(), 0);
         // The twin: what is typed outside does arrive there.
         let script = "stty raw -echo; echo ready; exec head -c 1";
         let plan = bench.plan(&bench.profile("workspace"), &["sh", "-c", script]);

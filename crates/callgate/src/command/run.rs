@@ -60,8 +60,8 @@ pub(crate) async fn run(at: &RunAt) -> Result<ExitCode> {
         Some(kept) => (plan.with_terminal(), Some(kept)),
         None => (plan, None),
     };
-    let running = launcher.launch(&plan, streams)?;
     let ended = async {
+        let running = launcher.launch(&plan, streams)?;
         let mut finished = waited(running).await?;
         drop(kept);
         let written = std::mem::take(&mut finished.written);

@@ -281,7 +281,9 @@ proptest! {
         let code = code.trim_end_matches('\\');
         for (program, comment) in ONE_LINERS {
             let line = one_liner(program, code);
-            if dynamic(&line) {
+            // In these two any sign may quote, that of a comment as well, so that what is put behind may close it.
+            let any_quote = program.starts_with("perl") || program.starts_with("ruby");
+            if !any_quote && dynamic(&line) {
                 for more in [blanks.clone(), format!("\n{comment} {note}"), format!("\n{comment} {note}\n")] {
                     let longer = one_liner(program, &format!("{code}{more}"));
                     prop_assert!(dynamic(&longer), "{} is harmless, and {} was not", longer, line);

@@ -66,6 +66,9 @@ pub(crate) async fn run(at: &RunAt) -> Result<ExitCode> {
         drop(kept);
         let written = std::mem::take(&mut finished.written);
         let sets: Vec<WriteSet> = written.into_iter().map(WriteSet::of).collect::<Result<_, _>>()?;
+        if let Some(path) = &at.report {
+            report::write(path, &finished, &sets)?;
+        }
         anyhow::Ok((finished, sets))
     };
     let (finished, sets) = match ended.await {
@@ -75,9 +78,6 @@ pub(crate) async fn run(at: &RunAt) -> Result<ExitCode> {
             return Err(error);
         }
     };
-    if let Some(path) = &at.report {
-        report::write(path, &finished, &sets)?;
-    }
     let exit = &finished.ending.exit;
     if !matches!(exit, Exit::Code(_)) {
         complain(&format!("callgate: {exit}"));

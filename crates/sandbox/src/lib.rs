@@ -37,4 +37,4 @@ pub use profile::{
 };
 pub use readback::ReadBack;
 pub use run::{Canceller, Finished, LaunchError, Launcher, Running, Sink, Standby, Streams, Written};
-pub use workspace::{Change, Class, CommitError, Node, Op, WriteSet, shown};
+pub use workspace::{Change, Class, CommitError, Journals, Node, Op, WriteSet, shown};

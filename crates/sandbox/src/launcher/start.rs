@@ -178,6 +178,18 @@ pub(super) fn run(plan: &Plan, stdin: Option<OwnedFd>, supervisor: BorrowedFd<'_
         }
         None => (None, None),
     };
+    for end in [&out, &err].into_iter().chain(&stdin_pipe) {
+        // The program can open its streams the other way round and take back what it wrote, or fill what it reads: it
+        // must not be able to make the watch wait where it was told that it would not have to.
+        rustix::fs::fcntl_setfl(end, rustix::fs::OFlags::NONBLOCK).step("pipe")?;
+    }
+    if root {
+        // What it has open it may open again, as `/dev/stderr`.
+        for end in [&out_inside, &err_inside].into_iter().chain(&stdin_inside) {
+            rustix::fs::fchown(end, Some(rustix::fs::Uid::from_raw(id)), Some(rustix::fs::Gid::from_raw(group_id)))
+                .step("pipe")?;
+        }
+    }
 
     let started = std::time::Instant::now();
     let (init, handle) = match sys::fork(namespaces(plan), made.unified_folder()).step("clone")? {

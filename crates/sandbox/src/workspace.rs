@@ -4,9 +4,14 @@
 //! says what was created, changed and deleted against the host's folder, each with what it is: contents by digest, and
 //! every [`Class`] that needs a permit of its own. [`WriteSet::commit`] applies all of it or nothing.
 
+mod after;
 mod classify;
 mod commit;
 mod journal;
+mod links;
+mod names;
+mod reached;
+mod repositories;
 mod staging;
 mod steps;
 mod walk;
@@ -105,7 +110,9 @@ impl WriteSet {
     /// If something cannot be read; then nothing may be committed.
     pub fn of(written: Written) -> Result<Self, CommitError> {
         let mut changes = walk::changes(&written)?;
-        classify::classify(&mut changes);
+        let root = walk::open_root(&written.folder)?;
+        let classes = classify::classify(&written.folder, &root, &changes);
+        changes.iter_mut().zip(classes).for_each(|(change, classes)| change.classes = classes);
         changes.sort_by(|a, b| (&a.path, a.op).cmp(&(&b.path, b.op)));
         Ok(Self { folder: written.folder.clone(), changes, written })
     }

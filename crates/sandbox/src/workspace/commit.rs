@@ -5,22 +5,23 @@
 //! fails, those before it are taken back. If the commit is killed or the machine dies in between, whoever looks at the
 //! workspace next takes them back ([`Journals`]).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{
-    AtFlags, Gid, Mode, OFlags, Uid, chownat, fchmod, fdatasync, fsync, mkdirat, openat, statat, symlinkat, syncfs,
+    AtFlags, FileType, Gid, Mode, OFlags, Uid, chownat, fchmod, fdatasync, fstat, fsync, mkdirat, openat, statat,
+    symlinkat, syncfs,
 };
 use rustix::io::Errno;
 
 use super::journal::{Journals, lock};
 use super::staging::{self, Staging};
-use super::steps::{Step, inode_at, name_of, parent_of, staged_name};
+use super::steps::{Step, folder_at, inode_at, name_of, parent_of, staged_name};
 use super::walk::{look, open_file, open_root};
-use super::{Change, Class, Node, Op, WriteSet, shown};
+use super::{Change, Class, Node, Op, WriteSet, shown, steps};
 
 /// From so many changes on, the whole file system is made durable at once, which waits for what others have written to
 /// it, too, but once.
@@ -73,6 +74,10 @@ pub enum CommitError {
     /// The host's file is no longer what it was when the changes were walked.
     #[error("`{0}` has changed on the host meanwhile")]
     Conflict(String),
+    /// More bytes than the run may write at all: files with holes in them, or many names for one file. The path with
+    /// which they are too many.
+    #[error("with `{0}`, its files are longer together than the run may write; files with holes count in full")]
+    TooLarge(String),
 }
 
 impl CommitError {
@@ -115,20 +120,18 @@ impl WriteSet {
         }
         let root = open_root(self.folder())?;
         lock(&root, self.folder())?;
-        let name = Staging::name();
+        let name = Staging::name(&root).map_err(|error| CommitError::at(self.folder(), error))?;
         let mut journal = journals.begin(self.folder(), &root, &name)?;
         let staging = Staging::make(&root, name)?;
-        let done = self.stage_all(&root, &staging).and_then(|steps| {
+        let done = self.stage_all(&root, &staging).and_then(|(steps, seen)| {
             journal.plan(steps)?;
-            self.apply(&root, &staging, journal.steps())?;
+            self.apply(&root, &staging, journal.steps(), &seen)?;
             // What the journal says counts: from here on nothing is taken back.
             journal.settle()
         });
         if done.is_err() {
-            for step in journal.steps().iter().rev() {
-                let taken = step.take_back(&root, staging.folder());
-                taken.map_err(|failed| journal.half_done(step.path(), failed))?;
-            }
+            let taken = steps::take_back(journal.steps(), &root, staging.folder());
+            taken.map_err(|(path, error)| journal.half_done(&path, error))?;
             // If that cannot be written, whoever comes next finds that there is nothing to take back.
             journal.settle()?;
         }
@@ -136,29 +139,46 @@ impl WriteSet {
         done.map(|()| count)
     }
 
-    /// Stages everything, compares the host with what was walked, and says what will be done.
-    fn stage_all(&self, root: &OwnedFd, staging: &Staging<'_>) -> Result<Vec<Step>, CommitError> {
+    /// Stages everything, compares the host with what was walked, and says what will be done. With it comes what each
+    /// change's side of the host was known by.
+    fn stage_all(&self, root: &OwnedFd, staging: &Staging<'_>) -> Result<(Vec<Step>, Vec<Option<Seen>>), CommitError> {
         for (index, change) in self.changes().iter().enumerate() {
             self.stage(root, staging, index, change)?;
         }
-        for change in self.changes() {
-            unchanged(root, change)?;
-        }
-        self.steps(root, staging)
+        let seen = self.changes().iter().map(|change| unchanged(root, change)).collect::<Result<_, _>>()?;
+        Ok((self.steps(root, staging)?, seen))
     }
 
     /// Folders that are closed to their owner are opened first; then goes what goes, the deepest first; then comes what
     /// comes, from the top; then folders get their modes, the deepest first.
     fn steps(&self, root: &OwnedFd, staging: &Staging<'_>) -> Result<Vec<Step>, CommitError> {
-        let (mut opened, mut gone, mut come, mut modes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut gone, mut come) = (Vec::new(), Vec::new());
+        // What folders have now and will have, of those in which something happens.
+        let mut modes: BTreeMap<&Path, (Option<u32>, Option<u32>)> = BTreeMap::new();
         for (index, change) in self.changes().iter().enumerate() {
             let at = |error: Errno| CommitError::at(&change.path, error);
             let path = || change.path.clone();
             let staged = u32::try_from(index).map_err(|_| at(Errno::OVERFLOW))?;
-            if let Some(Node::Folder { mode }) = change.before
-                && mode | OPEN != mode
+            let around = change.path.parent().unwrap_or(Path::new(""));
+            if let btree_map::Entry::Vacant(entry) = modes.entry(around) {
+                let now = match folder_at(root, around) {
+                    Ok(folder) => Some(fstat(folder).map_err(at)?.st_mode & 0o7777),
+                    // It comes, too.
+                    Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => None,
+                    Err(error) => return Err(at(error)),
+                };
+                entry.insert((now, now));
+            }
+            let of = |node: &Option<Node>| match node {
+                Some(Node::Folder { mode }) => Some(*mode),
+                _ => None,
+            };
+            if let (before, after) = (of(&change.before), of(&change.after))
+                && (before.is_some() || after.is_some())
             {
-                opened.push(Step::Mode { path: path(), before: mode, after: mode | OPEN });
+                // What is deleted here may come back as a folder, of which the next change says so.
+                let known = modes.entry(&change.path).or_default();
+                *known = (known.0.or(before), after);
             }
             let inode_of = |folder: &OwnedFd, name: &OsStr| inode_at(folder, name).map_err(at)?.ok_or(at(Errno::NOENT));
             let new = || inode_of(staging.folder(), OsStr::new(&staged_name(staged)));
@@ -167,31 +187,46 @@ impl WriteSet {
                     let inode = inode_of(&parent_of(root, &change.path).map_err(at)?, name_of(&change.path))?;
                     gone.push(Step::TakeAway { path: path(), staged, inode });
                 }
-                (Op::Created, Some(after)) => {
-                    come.push(Step::Put { path: path(), staged, inode: new()? });
-                    if let Node::Folder { mode } = after
-                        && mode | OPEN != *mode
-                    {
-                        modes.push(Step::Mode { path: path(), before: mode | OPEN, after: *mode });
-                    }
-                }
-                (Op::Changed, Some(Node::Folder { mode })) => {
-                    let Some(Node::Folder { mode: before }) = change.before else { continue };
-                    modes.push(Step::Mode { path: path(), before: before | OPEN, after: *mode });
-                }
+                (Op::Created, Some(_)) => come.push(Step::Put { path: path(), staged, inode: new()? }),
+                (Op::Changed, None | Some(Node::Folder { .. })) | (Op::Created, None) => {}
                 (Op::Changed, Some(_)) => come.push(Step::Exchange { path: path(), staged, inode: new()? }),
-                (Op::Created | Op::Changed, None) => {}
             }
         }
+        let mode = |path: &Path, before, after| Step::Mode { path: path.to_owned(), before, after };
+        let opened = modes
+            .iter()
+            .filter_map(|(path, (now, _))| now.filter(|now| now | OPEN != *now).map(|now| mode(path, now, now | OPEN)));
+        // One that is there is open by now, and so is one that comes.
+        let closed = modes.iter().rev().filter_map(|(path, (now, then))| {
+            let (open, then) = (now.or(*then)? | OPEN, (*then)?);
+            (open != then).then(|| mode(path, open, then))
+        });
         gone.reverse();
-        modes.reverse();
-        Ok([opened, gone, come, modes].concat())
+        Ok(opened.chain(gone).chain(come).chain(closed).collect())
     }
 
     /// Carries the steps out, and makes them durable.
-    fn apply(&self, root: &OwnedFd, staging: &Staging<'_>, steps: &[Step]) -> Result<(), CommitError> {
+    fn apply(
+        &self,
+        root: &OwnedFd,
+        staging: &Staging<'_>,
+        steps: &[Step],
+        seen: &[Option<Seen>],
+    ) -> Result<(), CommitError> {
         for step in steps {
-            step.apply(root, staging.folder()).map_err(|error| CommitError::at(step.path(), error))?;
+            let at = |error| CommitError::at(step.path(), error);
+            step.apply(root, staging.folder()).map_err(at)?;
+            // What left the host is what was compared: whoever wrote since then is not overwritten.
+            let left = match step {
+                Step::TakeAway { staged, .. } | Step::Exchange { staged, .. } => *staged,
+                Step::Put { .. } | Step::Mode { .. } => continue,
+            };
+            let now = Seen::at(staging.folder(), staged_name(left)).map_err(at)?;
+            let before = usize::try_from(left).ok().and_then(|index| seen.get(index).copied().flatten());
+            // A folder is empty, or it could not be removed.
+            if !now.is_folder && before != Some(now) {
+                return Err(CommitError::Conflict(shown(step.path())));
+            }
         }
         let at = |error| CommitError::at(self.folder(), error);
         if steps.len() >= SYNC_ALL {
@@ -232,6 +267,7 @@ impl WriteSet {
                     return Err(CommitError::Conflict(shown(&change.path)));
                 }
                 give(root, staging, &name, change).map_err(at)?;
+                keep_access_list(root, change, &to).map_err(at)?;
                 // After the owner, whose change takes set-ID bits away.
                 fchmod(&to, Mode::from_raw_mode(*mode)).map_err(at)?;
                 if self.changes().len() < SYNC_ALL { fdatasync(&to).map_err(at) } else { Ok(()) }
@@ -250,17 +286,41 @@ impl WriteSet {
     }
 }
 
-/// As root: a changed file keeps its owner, and a new one belongs to whom the workspace belongs to.
+/// As root: what comes belongs to whom the workspace belongs to. A file of his that was changed keeps its group; one of
+/// somebody else's that was replaced does not become the other's, as what he writes himself would not.
 fn give(root: &OwnedFd, staging: &Staging<'_>, name: &str, change: &Change) -> rustix::io::Result<()> {
     if !rustix::process::geteuid().is_root() {
         return Ok(());
     }
-    let owner = match &change.before {
-        Some(_) => statat(parent_of(root, &change.path)?, name_of(&change.path), AtFlags::SYMLINK_NOFOLLOW)?,
-        None => staging.owner()?,
-    };
-    let (user, group) = (Uid::from_raw(owner.st_uid), Gid::from_raw(owner.st_gid));
+    let workspace = staging.owner()?;
+    let mut group = workspace.st_gid;
+    if change.before.is_some() {
+        let before = statat(parent_of(root, &change.path)?, name_of(&change.path), AtFlags::SYMLINK_NOFOLLOW)?;
+        if before.st_uid == workspace.st_uid {
+            group = before.st_gid;
+        }
+    }
+    let (user, group) = (Uid::from_raw(workspace.st_uid), Gid::from_raw(group));
     chownat(staging.folder(), name, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW)
+}
+
+/// The list of who else may read or write the file that is replaced stays with its name. Without it, its upper bound
+/// would become the rights of the group.
+fn keep_access_list(root: &OwnedFd, change: &Change, to: &File) -> rustix::io::Result<()> {
+    const LIST: &str = "system.posix_acl_access";
+    if !matches!(change.before, Some(Node::File { .. })) {
+        return Ok(());
+    }
+    let parent = parent_of(root, &change.path)?;
+    let before = open_file(parent.as_fd(), name_of(&change.path))?;
+    let mut list = vec![0; 4 << 10];
+    match rustix::fs::fgetxattr(&before, LIST, &mut list) {
+        Ok(length) => {
+            rustix::fs::fsetxattr(to, LIST, list.get(..length).unwrap_or_default(), rustix::fs::XattrFlags::empty())
+        }
+        Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// The file of a change below `root`, open to read.
@@ -269,18 +329,41 @@ pub(super) fn open_at(root: &OwnedFd, change: &Change) -> Option<OwnedFd> {
     open_file(parent.as_fd(), name_of(&change.path)).ok()
 }
 
-/// The host's side is still what was walked.
-fn unchanged(root: &OwnedFd, change: &Change) -> Result<(), CommitError> {
+/// What a file or link of the host is known by, beside its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Seen {
+    node: u64,
+    size: i64,
+    written: (i64, u64),
+    is_folder: bool,
+}
+
+impl Seen {
+    fn at(parent: impl AsFd, name: impl rustix::path::Arg) -> rustix::io::Result<Self> {
+        let stat = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        Ok(Self {
+            node: stat.st_ino,
+            size: stat.st_size,
+            written: (stat.st_mtime, stat.st_mtime_nsec),
+            is_folder: FileType::from_raw_mode(stat.st_mode) == FileType::Directory,
+        })
+    }
+}
+
+/// The host's side is still what was walked; what it is known by, if something is there.
+fn unchanged(root: &OwnedFd, change: &Change) -> Result<Option<Seen>, CommitError> {
     let parent = match parent_of(root, &change.path) {
         Ok(parent) => parent,
         // It will be made, with the rest of what is new, or made where something else was.
-        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) if change.before.is_none() => return Ok(()),
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) if change.before.is_none() => return Ok(None),
         Err(error) => return Err(CommitError::at(&change.path, error)),
     };
+    // Before it is read, so that whoever writes meanwhile is noticed.
+    let seen = Seen::at(&parent, name_of(&change.path)).ok();
     let now = look(parent.as_fd(), name_of(&change.path), &change.path)?;
     // Where something else is deleted first, what is made finds it still there.
     if now == change.before || change.op == Op::Created && change.before.is_none() {
-        Ok(())
+        Ok(seen)
     } else {
         Err(CommitError::Conflict(shown(&change.path)))
     }

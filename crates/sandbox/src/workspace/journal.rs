@@ -15,7 +15,7 @@ use rustix::fs::{FlockOperation, flock, fstat};
 use rustix::io::Errno;
 
 use super::staging::Staging;
-use super::steps::Step;
+use super::steps::{self, Step};
 use super::walk::open_root;
 use super::{CommitError, shown};
 use crate::wire::{Wire, fields};
@@ -170,9 +170,8 @@ fn take_back(path: &Path, root: &OwnedFd) -> Result<bool, CommitError> {
     let interrupted = same && !entry.steps.is_empty();
     match Staging::left(root, &entry.staging).filter(|_| same) {
         Some(staging) => {
-            for step in entry.steps.iter().rev() {
-                step.take_back(root, staging.folder()).map_err(|error| half_done(path, step.path(), error))?;
-            }
+            let taken = steps::take_back(&entry.steps, root, staging.folder());
+            taken.map_err(|(what, error)| half_done(path, &what, error))?;
             if !staging.remove() {
                 return Err(half_done(path, Path::new(&entry.staging), Errno::NOTEMPTY));
             }

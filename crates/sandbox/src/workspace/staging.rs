@@ -5,11 +5,17 @@ use std::os::fd::OwnedFd;
 use std::path::{Component, Path};
 
 use rustix::fs::{AtFlags, Mode, OFlags, fstat, mkdirat, openat, unlinkat};
+use rustix::io::Errno;
 
 use super::CommitError;
+use super::steps::inode_at;
 
-/// What such a folder is called: this and the committing process's number. Nothing that runs contained may bring one.
+/// What such a folder is called: this, the committing process's number, and another one. Nothing that runs contained may
+/// bring one.
 const PREFIX: &str = ".callgate-commit-";
+
+/// Names that are tried.
+const ATTEMPTS: u32 = 1000;
 
 /// The folder, open. Dropping it leaves it where it is.
 #[derive(Debug)]
@@ -20,9 +26,15 @@ pub(super) struct Staging<'a> {
 }
 
 impl<'a> Staging<'a> {
-    /// The name that this process's next one has.
-    pub(super) fn name() -> String {
-        format!("{PREFIX}{}", std::process::id())
+    /// A name that nothing in the workspace has. Whatever else is called like that is left alone.
+    pub(super) fn name(root: &OwnedFd) -> rustix::io::Result<String> {
+        for attempt in 0..ATTEMPTS {
+            let name = format!("{PREFIX}{}-{attempt}", std::process::id());
+            if inode_at(root, OsStr::new(&name))?.is_none() {
+                return Ok(name);
+            }
+        }
+        Err(Errno::EXIST)
     }
 
     /// Makes it.

@@ -1,7 +1,7 @@
 //! The steps of a commit. Each is one call that either happened or did not, and it can be seen afterwards which: by
 //! where the inodes lie. So a commit can be taken back by whoever comes later, too, whatever ended it.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -66,7 +66,7 @@ impl Step {
 
     /// Takes the step back if it happened and nobody has changed anything there since; otherwise there is nothing to
     /// do.
-    pub(super) fn take_back(&self, root: &OwnedFd, staging: &OwnedFd) -> rustix::io::Result<()> {
+    fn take_back(&self, root: &OwnedFd, staging: &OwnedFd) -> rustix::io::Result<()> {
         let parent = match parent_of(root, self.path()) {
             Ok(parent) => parent,
             // What was put into a folder is gone with it. What was taken away must come back.
@@ -109,6 +109,19 @@ impl Step {
     }
 }
 
+/// Takes all of them back, the last first, as far as that goes; an error names the first that cannot be.
+pub(super) fn take_back(steps: &[Step], root: &OwnedFd, staging: &OwnedFd) -> Result<(), (PathBuf, Errno)> {
+    let mut failed = Ok(());
+    for step in steps.iter().rev() {
+        if let Err(error) = step.take_back(root, staging)
+            && failed.is_ok()
+        {
+            failed = Err((step.path().to_owned(), error));
+        }
+    }
+    failed
+}
+
 impl Wire for Step {
     fn put(&self, out: &mut Vec<u8>) {
         let (kind, path, first, second) = match self {
@@ -141,17 +154,22 @@ pub(super) fn staged_name(staged: u32) -> String {
     staged.to_string()
 }
 
+/// The last name of a path; the workspace's own, in itself, is `.`.
 pub(super) fn name_of(path: &Path) -> &OsStr {
-    path.file_name().unwrap_or_default()
+    path.file_name().unwrap_or(OsStr::new("."))
 }
 
 /// The folder that `path` lies in, below `root`, without following any link.
 pub(super) fn parent_of(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let parent: OsString = parent.map_or_else(|| ".".into(), |parent| parent.as_os_str().to_owned());
+    folder_at(root, path.parent().unwrap_or(Path::new("")))
+}
+
+/// The folder at `path` below `root`, without following any link.
+pub(super) fn folder_at(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    openat2(root, parent, flags, Mode::empty(), resolve)
+    openat2(root, path, flags, Mode::empty(), resolve)
 }
 
 /// The inode of what stands at `name`, if anything does.

@@ -21,7 +21,10 @@ const DEEPEST: usize = 200;
 /// All changes, unsorted and without classes.
 pub(super) fn changes(written: &Written) -> Result<Vec<Change>, CommitError> {
     let lower = open_root(&written.folder)?;
-    let mut walk = Walk { changes: Vec::new() };
+    // A file system of the run's own, as large as the run may write in all.
+    let most = rustix::fs::fstatfs(&written.changes).map_err(|error| CommitError::at(&written.folder, error))?;
+    let left = most.f_blocks.saturating_mul(u64::try_from(most.f_bsize).unwrap_or(u64::MAX));
+    let mut walk = Walk { changes: Vec::new(), left };
     walk.folder(written.changes.as_fd(), Some(lower.as_fd()), Path::new(""), 0, false)?;
     Ok(walk.changes)
 }
@@ -36,6 +39,8 @@ pub(super) fn open_root(folder: &Path) -> Result<OwnedFd, CommitError> {
 
 struct Walk {
     changes: Vec<Change>,
+    /// Bytes that may still come. What has holes, or several names, takes less room there than it would here.
+    left: u64,
 }
 
 impl Walk {
@@ -66,6 +71,7 @@ impl Walk {
                 }
                 continue;
             }
+            self.count(&now, &path)?;
             let after = node(upper, name, &now, &path)?;
             self.one(lower, name, &path, before.clone(), &after, depth)?;
             if matches!(after, Node::Folder { .. }) {
@@ -95,6 +101,15 @@ impl Walk {
         }
         // What is in it stands against what was there: the same contents are no change.
         self.folder(upper.as_fd(), Some(lower.as_fd()), path, depth + 1, true)
+    }
+
+    /// Counts what a file would take on the host, before it is read.
+    fn count(&mut self, stat: &Stat, path: &Path) -> Result<(), CommitError> {
+        if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile {
+            let left = u64::try_from(stat.st_size).ok().and_then(|size| self.left.checked_sub(size));
+            self.left = left.ok_or_else(|| CommitError::TooLarge(shown(path)))?;
+        }
+        Ok(())
     }
 
     /// What became of one path that is there now.

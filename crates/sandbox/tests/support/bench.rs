@@ -77,8 +77,8 @@ impl Bench {
         }
         let root = rustix::process::getuid().is_root();
         let launcher = launcher(who, folder.path());
-        let (workspace, outside) = (inside("work"), inside("outside"));
-        for path in [&workspace, &outside] {
+        let (workspace, outside, state) = (inside("work"), inside("outside"), inside("state"));
+        for path in [&workspace, &outside, &state] {
             fs::create_dir(path).unwrap();
             if root && who == As::Unprivileged {
                 chown(path, Some(SOMEBODY), Some(SOMEBODY)).unwrap();
@@ -95,7 +95,14 @@ impl Bench {
 
     /// Where commits keep their journals: out of every view.
     pub(crate) fn journals(&self) -> Journals {
-        Journals::at(self.folder.path().join("journals"))
+        Journals::at(self.folder.path().join("state/journals"))
+    }
+
+    /// Gives everything in the workspace to whoever starts the launcher.
+    pub(crate) fn own_workspace(&self) {
+        if self.who == As::Unprivileged && rustix::process::getuid().is_root() {
+            give(&self.workspace);
+        }
     }
 
     /// From here on launchers come from another mother, who inherits what is open now.
@@ -182,4 +189,12 @@ fn launcher(who: As, folder: &Path) -> Launcher {
 pub(crate) fn copy_program(from: &Path, to: &Path) {
     let status = std::process::Command::new("/usr/bin/install").arg("-m755").arg(from).arg(to).status().unwrap();
     assert!(status.success());
+}
+
+/// Gives a path, and all that lies below it, to the ordinary user.
+fn give(path: &Path) {
+    std::os::unix::fs::lchown(path, Some(SOMEBODY), Some(SOMEBODY)).unwrap();
+    if path.symlink_metadata().unwrap().is_dir() {
+        fs::read_dir(path).unwrap().for_each(|entry| give(&entry.unwrap().path()));
+    }
 }

@@ -1,5 +1,5 @@
 //! Runs a script in a workspace and commits what it changed, in one thread, so that it can be traced and killed at any
-//! step. Arguments: the folder that holds `launcher`, `work` and `journals`, and the script.
+//! step. Arguments: the folder that holds `launcher`, `work` and `state`, and the script.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at what it did not expect")]
 
 use std::collections::BTreeSet;
@@ -20,5 +20,5 @@ fn main() {
     let plan = compile(Profiles::default().get("workspace-watched").unwrap(), &request, &host).unwrap();
     let finished = launcher.launch(&plan, Streams::none()).unwrap().wait().unwrap();
     let set = WriteSet::of(finished.written.into_iter().next().unwrap()).unwrap();
-    set.commit(&BTreeSet::new(), &Journals::at(folder.join("journals"))).unwrap();
+    set.commit(&BTreeSet::new(), &Journals::at(folder.join("state/journals"))).unwrap();
 }

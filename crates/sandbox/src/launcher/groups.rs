@@ -11,6 +11,9 @@ use crate::plan::{Layer, Plan};
 /// What our groups are called: this, and the launcher's process number.
 const PREFIX: &str = "callgate-";
 
+/// Of the memory of a run, what buffers of sockets may hold beside it: one part of so many.
+const SHARE_OF_SOCKETS: u64 = 8;
+
 /// The groups of one run. Dropping them removes them, if nothing is in them any more.
 #[derive(Default)]
 pub(super) struct Made {
@@ -50,6 +53,9 @@ pub(super) fn make(plan: &Plan) -> Result<Made, Fault> {
         // Where there is no swap accounting there is no such file.
         let _ = set(&group, "memory.memsw.limit_in_bytes", limits.memory);
         let _ = set(&group, "memory.swappiness", 0);
+        // Buffers of TCP and UDP are not of the group's memory; they are counted from the moment at which they have a
+        // limit. Without the host's protocols in this kernel there is no such file.
+        let _ = set(&group, "memory.kmem.tcp.limit_in_bytes", limits.memory / SHARE_OF_SOCKETS);
     }
     Ok(made)
 }

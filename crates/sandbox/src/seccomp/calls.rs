@@ -21,7 +21,6 @@ pub(super) const HARMLESS: &[c_long] = &[
     libc::SYS_pwritev2,
     libc::SYS_dup,
     libc::SYS_dup3,
-    libc::SYS_fcntl,
     libc::SYS_flock,
     libc::SYS_fsync,
     libc::SYS_fdatasync,

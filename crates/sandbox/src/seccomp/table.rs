@@ -31,6 +31,14 @@ const NEW_TIME: u32 = 0x80;
 const TERMINAL_INJECTION: &[u32] =
     &[0x5412 /* TIOCSTI */, 0x541c /* TIOCLINUX */, 0x541d /* TIOCCONS */];
 
+/// Another line discipline: parts of the kernel that serve modems, and that nobody needs in here.
+const SET_DISCIPLINE: u32 = 0x5423;
+
+/// Commands of `fcntl` by which a file that can only be read acts on everybody who has it open. A lease makes whoever
+/// wants to write wait until it is given back, or for `lease-break-time`; so a sandbox that may read a folder of the host
+/// could keep its owner from writing there.
+const SHARED_FILE_CONTROLS: &[u32] = &[libc::F_SETLEASE as u32, libc::F_NOTIFY as u32, 1040 /* F_SETDELEG */];
+
 /// What a process may set or ask about itself by `prctl`.
 const PROCESS_CONTROLS: &[u32] = &[
     1,
@@ -78,7 +86,16 @@ fn conditional(switches: Switches) -> Vec<Rule> {
         rule(libc::SYS_unshare, vec![on(vec![some(0, NEW_NAMESPACE | NEW_TIME)], EPERM)], Answer::Allow),
         rule(
             libc::SYS_ioctl,
-            TERMINAL_INJECTION.iter().map(|request| on(vec![is(1, *request)], EPERM)).collect(),
+            TERMINAL_INJECTION
+                .iter()
+                .chain([&SET_DISCIPLINE])
+                .map(|request| on(vec![is(1, *request)], EPERM))
+                .collect(),
+            Answer::Allow,
+        ),
+        rule(
+            libc::SYS_fcntl,
+            SHARED_FILE_CONTROLS.iter().map(|command| on(vec![is(1, *command)], EPERM)).collect(),
             Answer::Allow,
         ),
         rule(
@@ -208,6 +225,22 @@ mod tests {
             libc::SYS_mq_open,
         ] {
             assert!(rules.iter().all(|rule| i64::from(rule.number) != call), "{call}");
+        }
+    }
+
+    #[test]
+    fn no_switch_opens_what_acts_on_others() {
+        for switches in Switches::all() {
+            let rules = table(switches);
+            let of = |call: c_long| rules.iter().find(|rule| i64::from(rule.number) == call).unwrap();
+            for (call, second) in [
+                (libc::SYS_ioctl, 0x5412),
+                (libc::SYS_ioctl, SET_DISCIPLINE),
+                (libc::SYS_fcntl, libc::F_SETLEASE as u32),
+                (libc::SYS_fcntl, libc::F_NOTIFY as u32),
+            ] {
+                assert!(of(call).clauses.contains(&on(vec![is(1, second)], EPERM)), "{call} {second:#x}");
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, FileType, Mode, mkdirat, statat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, mkdirat, openat, statat};
 use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen};
 
@@ -32,6 +32,10 @@ const MASKED: &[&str] = &[
     "softirqs",
 ];
 
+/// What all runs of one user outside share, and how much of it one run may have: more of them in one run would leave the
+/// user none. These are settings of the run's own user namespace.
+const SHARES: &[(&str, &str)] = &[("sys/user/max_inotify_instances", "16"), ("sys/user/max_inotify_watches", "16384")];
+
 /// Makes it, in `root`; what covers a mask lies in `scratch`.
 pub(super) fn own(root: &OwnedFd, scratch: &OwnedFd, plan: &Plan) -> Result<(), Fault> {
     let context = fsopen("proc", FsOpenFlags::FSOPEN_CLOEXEC).step("own /proc")?;
@@ -39,15 +43,29 @@ pub(super) fn own(root: &OwnedFd, scratch: &OwnedFd, plan: &Plan) -> Result<(), 
         fsconfig_set_string(&context, "hidepid", "invisible").step("own /proc")?;
     }
     fsconfig_create(&context).step("own /proc")?;
-    let mut attributes =
+    let attributes =
         MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC;
-    if plan.has(Layer::ReadOnly) {
-        attributes |= MountAttrFlags::MOUNT_ATTR_RDONLY;
-    }
     let proc = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).step("own /proc")?;
+    if plan.has(Layer::Limits) {
+        for (name, most) in SHARES {
+            share(&proc, name, most).step(*name)?;
+        }
+    }
+    if plan.has(Layer::ReadOnly) {
+        sys::restrict_mount_alone(proc.as_fd(), attribute::READ_ONLY).step("own /proc")?;
+    }
     mkdirat(root, "proc", Mode::from_raw_mode(0o555)).step("own /proc")?;
     attach_in(&proc, root, "proc").step("own /proc")?;
     if plan.has(Layer::ProcMasks) { mask(&proc, scratch).step("mask /proc") } else { Ok(()) }
+}
+
+/// Writes one setting, unless this kernel does not know it.
+fn share(proc: &OwnedFd, name: &str, most: &str) -> rustix::io::Result<()> {
+    match openat(proc, name, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()) {
+        Ok(setting) => rustix::io::write(&setting, most.as_bytes()).map(drop),
+        Err(Errno::NOENT) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Covers each with something empty that cannot be written to.

@@ -138,6 +138,39 @@ fn a_person_works_with_what_runs_inside_as_with_anything_at_a_terminal() {
     assert!(host.is_as_before());
 }
 
+/// Whatever the program did to the terminal, a person sees what is asked, and only what is said after that is an answer.
+#[test]
+fn a_question_is_seen_and_answered_by_a_person() {
+    for (answer, code) in [("y", 0), ("n", 2)] {
+        let (folder, host) = (workspace(), Terminal::new());
+        // It hides, colours, opens a string that swallows what follows, and asks the terminal something.
+        let script = "printf '\\033[8m\\033[?1049h\\033P'; seq 5000 > many; echo evil > .git/hooks/pre-commit; sleep 1";
+        let mut shell = Command::new("setsid");
+        let line = "\"$0\" run --review sh -c \"$1\" </dev/null";
+        shell.args(["--ctty", "--wait", "bash", "-c", line, env!("CARGO_BIN_EXE_callgate"), script]);
+        shell.current_dir(folder.path()).env_remove("CALLGATE_GATE");
+        shell.stdin(host.program()).stdout(host.program()).stderr(host.program());
+        let mut run = shell.spawn().unwrap();
+        // Somebody's keys, or a terminal's own word, before there is a question.
+        host.types(b"y\ny\n");
+        host.until("changes to ");
+        let seen = host.text();
+        let calm = seen.rfind("\u{18}\u{1b}\\").expect("ends what was begun");
+        assert!(calm > seen.find("\u{1b}P").unwrap(), "{seen:?}");
+        host.until("? [y/N] ");
+        let seen = host.text();
+        let shown = &seen[calm..];
+        assert!(shown.contains("more lines that differ are not shown"), "{shown}");
+        let last: Vec<&str> = shown.lines().rev().take(2).collect();
+        assert!(last[1].contains(".git/hooks/pre-commit") && last[1].contains("! repository_hook"), "{last:?}");
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        assert!(run.try_wait().unwrap().is_none(), "it waits for an answer: {shown}");
+        host.types(format!("{answer}\n").as_bytes());
+        assert_eq!(run.wait().unwrap().code(), Some(code), "{}", host.text());
+        assert_eq!(folder.path().join(".git/hooks/pre-commit").exists(), code == 0);
+    }
+}
+
 #[test]
 fn a_terminal_is_given_back_even_if_nobody_is_left_who_could_say_so() {
     let (folder, host) = (workspace(), Terminal::new());

@@ -10,6 +10,19 @@ use serde_json::Value;
 
 pub(crate) const CALLGATE: &str = env!("CARGO_BIN_EXE_callgate");
 
+/// Names the folder with copies of what tests start, where those that were built may be out of reach.
+pub(crate) const PARTS: &str = "CALLGATE_TEST_PARTS";
+
+/// Something that tests start or copy: in the folder [`PARTS`] if there is one, otherwise where it was `built`.
+pub(crate) fn part(name: &str, built: impl Into<PathBuf>) -> PathBuf {
+    std::env::var_os(PARTS).map_or_else(|| built.into(), |parts| Path::new(&parts).join(name))
+}
+
+/// The gate directory of the quickstart.
+pub(crate) fn quickstart() -> PathBuf {
+    part("quickstart", concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/quickstart"))
+}
+
 /// The folders of one gate, removed at the end of the test.
 pub(crate) struct House {
     root: tempfile::TempDir,
@@ -24,8 +37,7 @@ impl House {
     /// A gate on a copy of the quickstart.
     pub(crate) fn quickstart() -> Self {
         let house = Self::empty();
-        let quickstart = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/quickstart");
-        copy(&quickstart, &house.gate());
+        copy(&quickstart(), &house.gate());
         house
     }
 
@@ -125,7 +137,7 @@ impl Drop for Serve {
 
 /// `callgate ARGUMENTS…`, with nothing in its environment that points it elsewhere.
 pub(crate) fn bare(arguments: &[&str]) -> Command {
-    let mut command = Command::new(CALLGATE);
+    let mut command = Command::new(part("callgate", CALLGATE));
     for variable in ["CALLGATE_GATE", "CALLGATE_STATE", "CALLGATE_SOCKET"] {
         command.env_remove(variable);
     }

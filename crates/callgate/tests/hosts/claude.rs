@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use callgate_text::Json;
 
-use crate::house::{CALLGATE, House, missing};
-use crate::model::{Model, Say, Told, results};
+use crate::house::{CALLGATE, House, missing, part};
+use crate::model::{Model, Say, Script, Told, results};
 
 /// The program, if `.ci/install` put it there.
 pub(crate) fn program() -> Option<PathBuf> {
-    let program = crate::peers::folder().join("../hosts/node_modules/.bin/claude");
+    let program = part("claude", crate::peers::folder().join("../hosts/node_modules/.bin/claude"));
     (!missing("Claude Code (.ci/install provides it)", program.exists())).then_some(program)
 }
 
@@ -94,6 +94,36 @@ pub(crate) struct Session {
 /// Calls of one turn: a tool and its input.
 pub(crate) type Turn = Vec<(&'static str, Json)>;
 
+/// What the model was told about calls, and how many turns it took.
+pub(crate) type Seen = Arc<Mutex<(Vec<Told>, usize)>>;
+
+/// A model that takes these turns, and in sub-agents those, and then is done.
+pub(crate) fn script<N>(turns: Vec<Vec<(N, Json)>>, inner: Vec<Vec<(N, Json)>>, seen: Seen) -> Arc<Script>
+where
+    N: ToString + Send + Sync + 'static,
+{
+    Arc::new(move |request: &Json| {
+        let mut seen = seen.lock().unwrap();
+        seen.1 += 1;
+        let messages = request.get("messages").and_then(Json::as_array).unwrap_or_default();
+        let is_inner = messages
+            .first()
+            .is_some_and(|first| String::from_utf8_lossy(&first.canonical()).contains("a task for a sub-agent"));
+        let answered = results(request);
+        if answered.len() > seen.0.len() || is_inner {
+            seen.0 = answered;
+        }
+        let spoken = |message: &&Json| message.get("role").and_then(Json::as_str) == Some("assistant");
+        let at = messages.iter().filter(spoken).count();
+        let Some(calls) = if is_inner { &inner } else { &turns }.get(at) else { return Say::Text("done".to_owned()) };
+        let whose = if is_inner { "inner" } else { "main" };
+        let call = |(n, (name, input)): (usize, &(N, Json))| {
+            (format!("toolu_{whose}_{at}_{n}"), name.to_string(), input.clone())
+        };
+        Say::Call(calls.iter().enumerate().map(call).collect())
+    })
+}
+
 impl Place {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -137,38 +167,8 @@ impl Place {
         arguments: &[&str],
         variables: &[(&str, &str)],
     ) -> Session {
-        let seen = Arc::new(Mutex::new((Vec::<Told>::new(), 0)));
-        let script = {
-            let seen = Arc::clone(&seen);
-            move |request: &Json| {
-                let mut seen = seen.lock().unwrap();
-                seen.1 += 1;
-                let messages = request.get("messages").and_then(Json::as_array).unwrap_or_default();
-                let is_inner = messages.first().is_some_and(|first| {
-                    String::from_utf8_lossy(&first.canonical()).contains("a task for a sub-agent")
-                });
-                let answered = results(request);
-                if answered.len() > seen.0.len() || is_inner {
-                    seen.0 = answered;
-                }
-                let spoken = |message: &&Json| message.get("role").and_then(Json::as_str) == Some("assistant");
-                let at = messages.iter().filter(spoken).count();
-                match if is_inner { &inner } else { &turns }.get(at) {
-                    None => Say::Text("done".to_owned()),
-                    Some(calls) => Say::Call(
-                        calls
-                            .iter()
-                            .enumerate()
-                            .map(|(n, (name, input))| {
-                                let id = format!("toolu_{}_{at}_{n}", if is_inner { "inner" } else { "main" });
-                                (id, (*name).to_owned(), input.clone())
-                            })
-                            .collect(),
-                    ),
-                }
-            }
-        };
-        let model = Model::start(Arc::new(script)).await.unwrap();
+        let seen = Arc::default();
+        let model = Model::start(script(turns, inner, Arc::clone(&seen))).await.unwrap();
         let mut host = tokio::process::Command::new(program().expect("looked for before"));
         host.args(["-p", "--dangerously-skip-permissions"]).args(arguments).arg("go");
         host.current_dir(self.work()).env_clear().stdin(Stdio::null()).kill_on_drop(true);

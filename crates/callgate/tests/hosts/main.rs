@@ -15,9 +15,12 @@ mod house;
 mod model;
 #[path = "../../../../tests/peers/peers.rs"]
 mod peers;
+#[path = "../e2e/somebody.rs"]
+mod somebody;
 
 mod calls;
 mod claude;
+mod contained;
 mod directory;
 mod failures;
 mod install;

@@ -195,7 +195,8 @@ pub(crate) enum Command {
     ///
     /// It works on a copy of the workspace, without a network, with nothing else of the host in sight. At the end its
     /// changes are committed as a whole, unless one of them needs a permit. Exits as the program did; 124 if its time
-    /// ran out, 125 if a limit ended it, 2 if changes were not committed, 70 if it could not be contained.
+    /// ran out, 125 if a limit ended it, 2 if it was denied or its changes were not committed, 70 if it could not be
+    /// contained. With --format json, the last line on standard error says which.
     Run(RunAt),
     /// What this machine offers to contain a tool, and the profiles.
     #[command(subcommand)]

@@ -85,7 +85,7 @@ async fn run(command: Command, output: &Output) -> Result<ExitCode> {
         Command::Audit(audit) => command::audit::run(output, audit).await,
         Command::Status { place } => command::status::run(output, &place).await,
         Command::Reload { place } => command::reload::run(output, &place).await,
-        Command::Run(at) => command::run::run(&at).await,
+        Command::Run(at) => Ok(command::run::run(output, &at).await),
         Command::Sandbox(sandbox) => command::sandbox::run(output, sandbox),
         Command::Demo { gate } => command::demo::run(output, gate.as_deref()).await,
         Command::Completions { shell } => {

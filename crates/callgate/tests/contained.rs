@@ -5,6 +5,7 @@
 mod terminal;
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -62,6 +63,27 @@ fn a_planted_hook_stops_the_commit_and_is_shown() {
     let run = callgate(&[&permitted[..], &["sh", "-c", script]].concat(), folder.path());
     assert_eq!(run.status.code(), Some(0), "{run:?}");
     assert!(folder.path().join(".git/hooks/pre-commit").exists());
+}
+
+/// A signal to `callgate` ends the run and keeps nothing of it, unless whoever started it said that it should not.
+#[test]
+fn a_run_is_broken_off_by_what_would_end_its_caller() {
+    const IGNORING: &str = "trap '' HUP; ";
+    for (first, signal, code, made) in [("", "INT", 130, false), ("", "HUP", 129, false), (IGNORING, "HUP", 0, true)] {
+        let folder = workspace();
+        let script = format!("{first}exec \"$0\" run sh -c 'echo started; sleep 2; echo x > made'");
+        let mut shell = Command::new("bash");
+        shell.args(["-c", &script, env!("CARGO_BIN_EXE_callgate")]);
+        shell.current_dir(folder.path()).env_remove("CALLGATE_GATE").stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut run = shell.stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(run.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "started\n");
+        let sent = Command::new("kill").args(["-s", signal, &run.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+        assert_eq!(run.wait().unwrap().code(), Some(code), "{first}{signal}");
+        assert_eq!(folder.path().join("made").exists(), made, "{first}{signal}");
+    }
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! `callgate run`: anything contained, and what it changed brought back as a whole or not at all.
 
 mod governed;
+mod interrupt;
 pub(crate) mod report;
 mod review;
 mod terminal;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 
@@ -16,16 +19,28 @@ use callgate_sandbox::{
 
 use super::sandbox::{launcher, profiles, unknown};
 use crate::cli::RunAt;
-use crate::exit;
-use crate::output::complain;
+use crate::output::{Output, complain};
 use crate::place;
 use governed::Governed;
+use interrupt::Interrupts;
+use told::{Changes, Told};
 
-/// What a run that was ended by its limits exits with; as `timeout` does.
-const TIMED_OUT: u8 = 124;
-const LIMITED: u8 = 125;
+/// Standard output is the program's, and so what is said of the run goes to standard error, for programs as the last
+/// line there.
+pub(crate) async fn run(output: &Output, at: &RunAt) -> ExitCode {
+    let told = contained(at).await.unwrap_or_else(Told::Failed);
+    if !matches!(told, Told::Ended { .. })
+        && let Some(detail) = told.detail()
+    {
+        complain(&format!("callgate: {detail}"));
+    }
+    if output.is_json() {
+        complain(&String::from_utf8_lossy(&told.json().canonical()));
+    }
+    told.code()
+}
 
-pub(crate) async fn run(at: &RunAt) -> Result<ExitCode> {
+async fn contained(at: &RunAt) -> Result<Told> {
     let workspace = match &at.workspace {
         Some(folder) => folder.clone(),
         None => std::env::current_dir().context("the current directory")?,
@@ -44,7 +59,12 @@ pub(crate) async fn run(at: &RunAt) -> Result<ExitCode> {
     };
     let plan = match compile(profile, &request, &host) {
         Ok(plan) => plan,
-        Err(refusal) => bail!("{refusal}"),
+        Err(refusal) => return Ok(Told::Refused(refusal)),
+    };
+    // Where it cannot be written, nothing starts.
+    let report = match &at.report {
+        Some(path) => Some((path, File::create(path).with_context(|| path.display().to_string())?)),
+        None => None,
     };
     if journals()?.recover(&workspace)? {
         complain("callgate: a commit that was interrupted has been taken back");
@@ -52,11 +72,9 @@ pub(crate) async fn run(at: &RunAt) -> Result<ExitCode> {
     // Only what can be contained is asked for; and what is not allowed never starts.
     let governed = match Governed::ask(at, profile, &workspace).await? {
         Ok(governed) => governed,
-        Err(denied) => {
-            complain(&format!("callgate: {denied}"));
-            return Ok(exit::DENIED.into());
-        }
+        Err(denied) => return Ok(Told::Denied(denied)),
     };
+    let interrupts = Interrupts::listen()?;
     let stdin = std::io::stdin().as_fd().try_clone_to_owned().ok();
     let streams = Streams { stdin, stdout: Sink::Inherit, stderr: Sink::Inherit };
     // Somebody sits there. Without a terminal of its own, what runs could not be worked with.
@@ -66,12 +84,12 @@ pub(crate) async fn run(at: &RunAt) -> Result<ExitCode> {
     };
     let ended = async {
         let running = launcher.launch(&plan, streams)?;
-        let mut finished = waited(running).await?;
+        let mut finished = waited(running, &interrupts).await?;
         drop(kept);
         let written = std::mem::take(&mut finished.written);
         let sets: Vec<WriteSet> = written.into_iter().map(WriteSet::of).collect::<Result<_, _>>()?;
-        if let Some(path) = &at.report {
-            report::write(path, &finished, &sets)?;
+        if let Some((path, file)) = report {
+            report::write(file, &finished, &sets).with_context(|| path.display().to_string())?;
         }
         anyhow::Ok((finished, sets))
     };
@@ -82,20 +100,31 @@ pub(crate) async fn run(at: &RunAt) -> Result<ExitCode> {
             return Err(error);
         }
     };
-    let exit = &finished.ending.exit;
-    if !matches!(exit, Exit::Code(_)) {
-        complain(&format!("callgate: {exit}"));
+    let by_itself = matches!(finished.ending.exit, Exit::Code(_));
+    if !by_itself {
+        complain(&format!("callgate: {}", finished.ending.exit));
     }
-    let settled = settle(at, &governed, report::for_log(&finished, &sets), sets, matches!(exit, Exit::Code(_))).await;
-    Ok(if settled? { code(exit) } else { exit::DENIED.into() })
+    governed.ended(report::for_log(&finished, &sets), by_itself).await?;
+    let changes = settle(at, &governed, sets, by_itself, &interrupts).await?;
+    Ok(Told::Ended { exit: finished.ending.exit, signal: interrupts.heard(), changes })
 }
 
 fn journals() -> Result<Journals> {
     place::journals().map(Journals::at)
 }
 
-async fn waited(running: Running) -> Result<Finished> {
-    Ok(tokio::task::spawn_blocking(|| running.wait()).await.context("the wait for the run failed")??)
+/// Waits for the end, which comes early if somebody wants it to.
+async fn waited(running: Running, interrupts: &Interrupts) -> Result<Finished> {
+    let canceller = running.canceller()?;
+    let mut ended = tokio::task::spawn_blocking(|| running.wait());
+    let ended = tokio::select! {
+        ended = &mut ended => ended,
+        () = interrupts.come() => {
+            canceller.cancel();
+            ended.await
+        }
+    };
+    Ok(ended.context("the wait for the run failed")??)
 }
 
 /// The profile that was asked for, or the floor of this machine, with what it gives up.
@@ -115,40 +144,46 @@ fn profile<'a>(name: Option<&str>, profiles: &'a Profiles, host: &Host) -> Resul
     profiles.get(&name).with_context(|| unknown(&name, profiles))
 }
 
-/// Reports how the run went, then commits or discards; `false` if there was something to commit and it was not.
+/// Commits the changes or discards them.
 async fn settle(
     at: &RunAt,
     governed: &Governed,
-    report: callgate_core::RunReport,
     sets: Vec<WriteSet>,
-    ended_by_itself: bool,
-) -> Result<bool> {
-    governed.ended(report, ended_by_itself).await?;
-    let mut settled = true;
+    by_itself: bool,
+    interrupts: &Interrupts,
+) -> Result<Changes> {
+    let mut changes = Changes::None;
     for set in sets {
         if set.changes().is_empty() || at.discard {
             continue;
         }
-        if at.review {
-            review::show(&set)?;
-            if !review::asked(&set)? {
-                complain("callgate: nothing was committed");
-                settled = false;
-                continue;
+        // Whoever has just broken it off is not asked what to keep: nothing.
+        let broken_off = interrupts.heard().is_some();
+        let asks = at.review && !broken_off;
+        let wanted = match asks {
+            true => {
+                review::show(&set)?;
+                tokio::select! {
+                    wanted = review::wanted(&set) => wanted?,
+                    () = interrupts.come() => false,
+                }
             }
-        } else if !ended_by_itself {
-            complain("callgate: the run was cut short, so nothing was committed");
-            settled = false;
-            continue;
-        }
-        settled &= match governed {
+            false => by_itself && !broken_off,
+        };
+        let committed = match governed {
+            _ if !wanted => {
+                let why = if asks { "" } else { "the run was cut short, so " };
+                complain(&format!("callgate: {why}nothing was committed"));
+                false
+            }
             Governed::By(gate) => gate.commit(set).await?,
             // A person has seen all of it.
-            Governed::Alone if at.review => committed(set, &Class::ALL.into_iter().collect()).map(|()| true)?,
+            Governed::Alone if asks => committed(set, &Class::ALL.into_iter().collect()).map(|()| true)?,
             Governed::Alone => permitted(at, set)?,
         };
+        changes = changes.and(if committed { Changes::Committed } else { Changes::KeptOut });
     }
-    Ok(settled)
+    Ok(changes)
 }
 
 /// Without a gate, what needs a permit of its own has it from the command line or stops the commit.
@@ -177,14 +212,4 @@ fn committed(set: WriteSet, permitted: &BTreeSet<Class>) -> Result<()> {
     let count = set.commit(permitted, &journals()?).context("nothing was committed")?;
     complain(&format!("callgate: {count} changes committed to {folder}"));
     Ok(())
-}
-
-fn code(exit: &Exit) -> ExitCode {
-    match exit {
-        Exit::Code(code) => ExitCode::from(u8::try_from(*code).unwrap_or(u8::MAX)),
-        Exit::Signal(signal) => ExitCode::from(u8::try_from(signal.saturating_add(128)).unwrap_or(u8::MAX)),
-        Exit::TimedOut => ExitCode::from(TIMED_OUT),
-        Exit::OutOfMemory | Exit::Limit(_) | Exit::OutputCap | Exit::Cancelled => ExitCode::from(LIMITED),
-        Exit::Refused(_) => exit::INTERNAL.into(),
-    }
 }

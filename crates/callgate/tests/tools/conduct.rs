@@ -15,7 +15,8 @@ fn long(mark: &str) -> String {
     format!("echo started; setsid sleep {mark} & sleep {mark}; echo no")
 }
 
-fn request(command: &str) -> Request {
+/// A call of the terminal, as the socket carries it.
+pub(crate) fn request(command: &str) -> Request {
     let arguments = Json::object([("command", Json::from(command))]);
     Request {
         tool: "callgate.terminal".parse().unwrap(),

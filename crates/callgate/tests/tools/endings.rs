@@ -38,7 +38,7 @@ fn a_program_that_a_limit_ends() {
     let result = mcp.terminal("yes");
     assert!(texts(&result).len() < 200 << 10 && texts(&result).contains("bytes left out"), "{}", texts(&result).len());
     assert_eq!(state(result), "output_cap");
-    let hold = "python3 -c 'import time; x = bytearray(60 << 20); time.sleep(30)'";
+    let hold = "python3 -c 'import time; x = bytearray(60 << 20); time.sleep(6)'";
     assert_eq!(state(mcp.terminal(&format!("{hold} & {hold} & {hold} & wait"))), "out_of_memory");
     // And what is within the limits still runs.
     assert_eq!(state(mcp.terminal("true")), "exit");

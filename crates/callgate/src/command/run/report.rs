@@ -1,17 +1,17 @@
 //! How a run went, as JSON: for whoever asked for a file, and for the log.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, Write};
 
-use anyhow::{Context, Result};
 use callgate_core::RunReport;
 use callgate_sandbox::{Finished, ReadBack, WriteSet, shown};
 use callgate_text::Json;
 
-/// Writes all of it to `path`.
-pub(super) fn write(path: &Path, finished: &Finished, sets: &[WriteSet]) -> Result<()> {
+/// Writes all of it.
+pub(super) fn write(mut file: File, finished: &Finished, sets: &[WriteSet]) -> io::Result<()> {
     let mut bytes = json(finished, sets, true).canonical();
     bytes.push(b'\n');
-    std::fs::write(path, bytes).with_context(|| path.display().to_string())
+    file.write_all(&bytes)
 }
 
 /// What the log keeps: every change, or, where they are too many, how many and the digest of all.

@@ -5,7 +5,7 @@
 //! permit of its own stands once more at the end, right before the question, however much came before it.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
@@ -141,17 +141,23 @@ fn text(file: OwnedFd) -> Result<Option<String>> {
     Ok(String::from_utf8(bytes).ok())
 }
 
-/// Asks on the terminal, past standard input, which was the program's. Without one the answer is no.
-pub(super) fn asked(set: &WriteSet) -> Result<bool> {
+/// Asks on the terminal, past standard input, which was the program's. Without one the answer is no. Whoever waits for
+/// it may stop waiting.
+pub(super) async fn wanted(set: &WriteSet) -> Result<bool> {
+    let question = format!("Commit {} changes to {}? [y/N] ", set.changes().len(), shown(set.folder()));
+    Ok(tokio::task::spawn_blocking(move || asked(&question)).await.context("nobody was asked")??)
+}
+
+fn asked(question: &str) -> io::Result<bool> {
     let Ok(terminal) = std::fs::OpenOptions::new().read(true).write(true).open("/dev/tty") else {
         complain("callgate: there is no terminal to ask on");
         return Ok(false);
     };
     // What was typed before the question is no answer to it, nor is what the terminal itself has said since, to
     // something that the program printed.
-    tcflush(&terminal, QueueSelector::IFlush).context("the terminal")?;
+    tcflush(&terminal, QueueSelector::IFlush)?;
     let mut terminal = BufReader::new(terminal);
-    write!(terminal.get_mut(), "Commit {} changes to {}? [y/N] ", set.changes().len(), shown(set.folder()))?;
+    terminal.get_mut().write_all(question.as_bytes())?;
     let mut answer = String::new();
     terminal.by_ref().take(64).read_line(&mut answer)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))

@@ -145,6 +145,42 @@ fn base() -> &'static str {
     if text(&probe.stdout).contains("\"floor\":\"workspace\"") { "workspace" } else { "workspace-watched" }
 }
 
+/// Without a place for its report nothing starts; and if that is found out when it is too late, the gate is told that
+/// nobody knows what ran, and nothing of it is kept.
+#[test]
+fn a_report_that_cannot_be_written_keeps_everything_out() {
+    let (house, workspace) = house();
+    let serve = house.serve();
+    let script = ["--", "sh", "-c", "echo started; echo x > made.txt"];
+    let reporting = |to: &str| run(&house, "engineer-1", workspace.path(), &[&["--report", to], &script[..]].concat());
+    let ran = reporting("/no/such/folder/report.json");
+    assert_eq!((ran.status.code(), text(&ran.stdout)), (Some(70), String::new()), "{}", text(&ran.stderr));
+    let ran = reporting("/dev/full");
+    assert_eq!((ran.status.code(), text(&ran.stdout).as_str()), (Some(70), "started\n"), "{}", text(&ran.stderr));
+    assert!(text(&ran.stderr).contains("/dev/full"), "{}", text(&ran.stderr));
+    assert!(!workspace.path().join("made.txt").exists());
+    let good = house.path().join("report.json");
+    let ran = reporting(good.to_str().expect("utf-8"));
+    assert_eq!(ran.status.code(), Some(0), "{}", text(&ran.stderr));
+    assert!(workspace.path().join("made.txt").exists() && good.exists());
+    serve.terminate();
+    let row = |kind: &str, tool: &str, decision: &str, exit: &str| [kind, tool, decision, exit].map(str::to_owned);
+    assert_eq!(
+        story(&house),
+        [
+            row("decision", "callgate.run", "allow", ""),
+            row("outcome", "callgate.run", "", ""),
+            row("decision", "callgate.run", "allow", ""),
+            row("outcome", "callgate.run", "", "exit"),
+            row("decision", "callgate.commit", "allow", ""),
+            row("outcome", "callgate.commit", "", ""),
+        ]
+    );
+    let outcomes = records(&house).into_iter().map(|mut record| record["record"].take());
+    let lost = outcomes.filter(|leaf| leaf["kind"] == "outcome").map(|leaf| leaf["details"]["status"].clone());
+    assert_eq!(lost.collect::<Vec<_>>(), ["timeout", "ok", "ok"]);
+}
+
 #[tokio::test]
 async fn p08_what_was_changed_is_never_the_caller_s_argument() {
     let (house, _) = house();
@@ -197,4 +233,9 @@ fn a_gate_that_is_gone_commits_nothing() {
     let ran = child.wait_with_output().expect("waits");
     assert_eq!(ran.status.code(), Some(70), "{}", text(&ran.stderr));
     assert!(!workspace.path().join("made.txt").exists() && !started.exists());
+}
+
+#[test]
+fn all_of_this_as_an_ordinary_user() {
+    crate::somebody::runs("governed::", &["all_of_this_as_an_ordinary_user"], &[]);
 }

@@ -12,5 +12,6 @@ mod governed;
 mod house;
 mod http;
 mod operator;
+mod somebody;
 mod trace;
 mod wire;

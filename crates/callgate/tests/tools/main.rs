@@ -19,4 +19,13 @@ mod limits;
 mod peers;
 mod rig;
 mod session;
+#[path = "../e2e/somebody.rs"]
+mod somebody;
 mod states;
+mod weaker;
+
+/// What other people's clients need lies where an ordinary user may not come; who they are makes no difference to them.
+#[test]
+fn all_of_this_as_an_ordinary_user() {
+    somebody::runs("", &["all_of_this_as_an_ordinary_user", "peers::"], &[]);
+}

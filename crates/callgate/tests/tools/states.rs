@@ -16,7 +16,7 @@ use crate::rig::{Rig, texts};
 
 /// What happens to a run beside what its command does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Then {
+pub(crate) enum Then {
     Nothing,
     /// Its time is one second.
     Hurry,
@@ -49,7 +49,7 @@ fn rows() -> Vec<(Row, String)> {
 }
 
 /// The pack, with profiles for each of them, and with a permit for `callgate run`.
-fn rig(then: Then) -> Rig {
+pub(crate) fn rig(then: Then) -> Rig {
     let rig = Rig::with("memory = \"96MiB\"\noutput = \"256KiB\"\ncpu = \"1s\"");
     rig.change("callgate.toml", |text| {
         let text = text + "\n[sandbox.profile.hurried]\nextends = \"tight\"\nwall = \"1s\"\n";

@@ -150,7 +150,8 @@ pub(crate) fn explaining(policy: Arc<Store>) -> Result<Gate> {
     gate(policy, Arc::new(NoLog))
 }
 
-fn gate(policies: Arc<Store>, log: Arc<dyn Log>) -> Result<Gate> {
+/// The gate itself, on all layers.
+pub(crate) fn gate(policies: Arc<Store>, log: Arc<dyn Log>) -> Result<Gate> {
     let shell = ShellFacts::new()?;
     let seams = Seams {
         policies,

@@ -337,3 +337,7 @@ fn offered(request: Request) -> Request {
     let offered = own.map_or(Offered::Nothing, |definition| Offered::Definition(Digest::of(&definition.canonical())));
     Request { offered: Some(offered), host_call: None, ..request }
 }
+
+#[cfg(test)]
+#[allow(clippy::indexing_slicing, reason = "a test stops at what it did not expect")]
+mod tests;

@@ -6,6 +6,7 @@ mod house;
 mod row;
 mod server;
 mod table;
+mod tools;
 
 pub(crate) use house::{Report, run};
 pub(crate) use row::Outcome;

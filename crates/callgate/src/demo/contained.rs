@@ -55,6 +55,10 @@ pub(super) fn run(mut command: Command, row: Row, written: &str, workspace: &Pat
     let took = start.elapsed();
     let came_back = fs::symlink_metadata(workspace.join(written)).is_ok();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    let denial = said.split_once("Denied: ").map(|(_, denial)| format!("Denied: {}", denial.trim_end()));
-    Ok(Outcome { row, text: denial.unwrap_or(said), is_error: !came_back, took })
+    Ok(Outcome { row, text: denial(&said).unwrap_or(said), is_error: !came_back, took })
+}
+
+/// The denial that stands in a text, to its end.
+pub(super) fn denial(text: &str) -> Option<String> {
+    text.split_once("Denied: ").map(|(_, denial)| format!("Denied: {}", denial.trim_end()))
 }

@@ -19,6 +19,7 @@ use serde_json::Value;
 use super::contained;
 use super::row::Outcome;
 use super::table::{Before, Credential, Row, rows};
+use super::tools;
 
 /// The gate directory that the demo uses unless another one is named.
 pub(crate) const QUICKSTART: &[(&str, &str)] = &include!(concat!(env!("OUT_DIR"), "/quickstart.rs"));
@@ -32,11 +33,12 @@ pub(crate) struct Report {
     pub(crate) uncontained: Option<String>,
     /// Everything that is not as it must be; empty when the demo succeeded.
     pub(crate) failures: Vec<String>,
-    /// What `audit verify` said.
-    pub(crate) verified: Value,
+    /// What `audit verify` said of each gate's log.
+    pub(crate) verified: Vec<Value>,
 }
 
-/// Runs every row against a gate on a copy of `gate`, or of the quickstart.
+/// Runs every row against a gate on a copy of `gate`, or of the quickstart; those with the gate's own tools against one
+/// on their pack.
 pub(crate) async fn run(gate: Option<&Path>) -> Result<Report> {
     let house = House::build(gate)?;
     let mut serve = house.serve()?;
@@ -45,33 +47,43 @@ pub(crate) async fn run(gate: Option<&Path>) -> Result<Report> {
     let (mut outcomes, mut failures) = result?;
     stopped?;
     failures.extend(house.compare_journals(&outcomes)?);
-    let (runs, uncontained) = match house.run_contained()? {
-        Ok(runs) => (runs, None),
-        Err(why) => (Vec::new(), Some(why)),
-    };
-    failures.extend(runs.iter().filter_map(Outcome::failure));
-    outcomes.extend(runs);
-    let verified = house.verify(&mut failures)?;
+    let uncontained = contained::can_be_had().err();
+    let mut verified = Vec::new();
+    if uncontained.is_none() {
+        let runs = house.run_contained()?;
+        failures.extend(runs.iter().filter_map(Outcome::failure));
+        outcomes.extend(runs);
+        let shown = tools::show().await?;
+        failures.extend(shown.failures);
+        outcomes.extend(shown.outcomes);
+        verified.push(shown.verified);
+    }
+    verified.insert(0, house.verify(&mut failures)?);
     Ok(Report { outcomes, uncontained, failures, verified })
 }
 
 /// The folders of one demo, removed at its end.
-struct House {
+pub(super) struct House {
     root: tempfile::TempDir,
     callgate: PathBuf,
 }
 
 /// One agent's client, connected to one server through the gate.
-type Door = RunningService<RoleClient, ()>;
+pub(super) type Door = RunningService<RoleClient, ()>;
 
 /// What makes one door differ from another.
 type DoorKey = (Credential, String, bool, bool);
 
 impl House {
-    fn build(gate: Option<&Path>) -> Result<Self> {
+    /// Without a gate directory yet.
+    pub(super) fn empty() -> Result<Self> {
         let root = tempfile::Builder::new().prefix("callgate-demo-").tempdir()?;
-        fs::create_dir(root.path().join("journals"))?;
-        let house = Self { root, callgate: std::env::current_exe().context("the path of callgate itself")? };
+        Ok(Self { root, callgate: std::env::current_exe().context("the path of callgate itself")? })
+    }
+
+    fn build(gate: Option<&Path>) -> Result<Self> {
+        let house = Self::empty()?;
+        fs::create_dir(house.path().join("journals"))?;
         match gate {
             Some(gate) => copy(gate, &house.gate()).with_context(|| format!("cannot copy {}", gate.display()))?,
             None => {
@@ -83,7 +95,11 @@ impl House {
         Ok(house)
     }
 
-    fn gate(&self) -> PathBuf {
+    pub(super) fn path(&self) -> &Path {
+        self.root.path()
+    }
+
+    pub(super) fn gate(&self) -> PathBuf {
         self.root.path().join("gate")
     }
 
@@ -96,7 +112,7 @@ impl House {
     }
 
     /// This program, with nothing in its environment that could point it elsewhere.
-    fn command(&self) -> Command {
+    pub(super) fn command(&self) -> Command {
         let mut command = Command::new(&self.callgate);
         for variable in ["CALLGATE_GATE", "CALLGATE_STATE", "CALLGATE_SOCKET"] {
             command.env_remove(variable);
@@ -104,12 +120,12 @@ impl House {
         command
     }
 
-    fn place(&self, command: &mut Command) {
+    pub(super) fn place(&self, command: &mut Command) {
         command.arg("--gate").arg(self.gate()).arg("--state").arg(self.state());
     }
 
     /// Starts the gate and waits until it answers.
-    fn serve(&self) -> Result<Serve> {
+    pub(super) fn serve(&self) -> Result<Serve> {
         let mut command = self.command();
         command.arg("serve").arg(self.gate()).arg("--state").arg(self.state());
         let mut serve = Serve(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?);
@@ -157,12 +173,8 @@ impl House {
         Ok((outcomes, failures))
     }
 
-    /// Runs what an engineer's agent runs contained, under the gate as it was before the policy changed. The error
-    /// inside says why nothing can be contained here.
-    fn run_contained(&self) -> Result<Result<Vec<Outcome>, String>> {
-        if let Err(why) = contained::can_be_had() {
-            return Ok(Err(why));
-        }
+    /// Runs what an engineer's agent runs contained, under the gate as it was before the policy changed.
+    fn run_contained(&self) -> Result<Vec<Outcome>> {
         let mut serve = self.serve()?;
         let runs = contained::rows().into_iter().map(|(row, written)| {
             let workspace = tempfile::Builder::new().prefix("workspace-").tempdir_in(self.root.path())?;
@@ -174,7 +186,7 @@ impl House {
         });
         let runs = runs.collect::<Result<Vec<_>>>();
         serve.stop()?;
-        runs.map(Ok)
+        runs
     }
 
     /// A credential for each agent of the table, and a forged one.
@@ -219,10 +231,7 @@ impl House {
         }
         command.arg("--").arg(&self.callgate).args(["demo-server", server, "--journal"]).arg(self.journal(server));
         command.args(changed.then_some("--changed")).envs(row.environment.iter().copied());
-        let mut command = tokio::process::Command::from(command);
-        command.kill_on_drop(true);
-        let transport = TokioChildProcess::new(command)?;
-        ().serve(transport).await.map_err(|error| anyhow!("{}: cannot open the door: {error}", row.what))
+        connect(command, row.what).await
     }
 
     /// Forbids what the engineers' policy permitted, and tells the running gate.
@@ -268,7 +277,7 @@ impl House {
     }
 
     /// The log is verified by the same command that an auditor runs, with the key given explicitly.
-    fn verify(&self, failures: &mut Vec<String>) -> Result<Value> {
+    pub(super) fn verify(&self, failures: &mut Vec<String>) -> Result<Value> {
         let mut key = self.command();
         key.args(["audit", "key", "--format", "json"]);
         self.place(&mut key);
@@ -285,7 +294,15 @@ impl House {
     }
 }
 
-async fn call(door: &Door, row: Row, tool: &str) -> Result<Outcome> {
+/// Starts a door, and says hello to it as a client does.
+pub(super) async fn connect(command: Command, what: &str) -> Result<Door> {
+    let mut command = tokio::process::Command::from(command);
+    command.kill_on_drop(true);
+    let transport = TokioChildProcess::new(command)?;
+    ().serve(transport).await.map_err(|error| anyhow!("{what}: cannot open the door: {error}"))
+}
+
+pub(super) async fn call(door: &Door, row: Row, tool: &str) -> Result<Outcome> {
     let mut params = CallToolRequestParams::new(tool.to_owned());
     if let Value::Object(arguments) = &row.arguments {
         params = params.with_arguments(arguments.clone());
@@ -302,11 +319,11 @@ async fn call(door: &Door, row: Row, tool: &str) -> Result<Outcome> {
 }
 
 /// The running gate; killed if the demo fails before it is stopped.
-struct Serve(Child);
+pub(super) struct Serve(Child);
 
 impl Serve {
     /// Asks the gate to stop and waits for it.
-    fn stop(&mut self) -> Result<()> {
+    pub(super) fn stop(&mut self) -> Result<()> {
         let pid = rustix::process::Pid::from_child(&self.0);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
         let status = self.0.wait()?;

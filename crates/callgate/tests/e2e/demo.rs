@@ -30,6 +30,14 @@ fn every_row_of_the_demo_is_as_expected() {
     assert!(rows.len() >= 20);
     assert!(rows.iter().any(|row| row["decision"] == "allow") && rows.iter().any(|row| row["decision"] == "deny"));
     assert!(report["log"]["size"].as_u64().is_some_and(|size| size >= 20), "{report:#}");
+    if report["uncontained"].is_null() {
+        let own = rows.iter().filter(|row| row["agent"] == "developer-1");
+        let own: Vec<_> = own.map(|row| (&row["decision"], &row["code"])).collect();
+        let (deny, allow) = (&Value::from("deny"), &Value::from("allow"));
+        let [forbidden, kept_out] = &["forbidden", "approval_required"].map(Value::from);
+        assert_eq!(own, [(allow, &Value::Null), (deny, forbidden), (deny, kept_out)]);
+        assert!(report["tools_log"]["size"].as_u64().is_some_and(|size| size >= 8), "{report:#}");
+    }
 }
 
 #[test]

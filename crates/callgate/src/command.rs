@@ -6,6 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod decide;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+mod door;
 pub(crate) mod hook;
 pub(crate) mod init;
 pub(crate) mod install;

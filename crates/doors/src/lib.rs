@@ -10,6 +10,7 @@
 //! socket's [`socket::Client`] both are. It gets a [`Ruling`] back, forwards the exact bytes that were
 //! decided or hands on the refusal, and reports what became of the call.
 
+mod accepting;
 pub mod frames;
 pub mod hook;
 pub mod http;

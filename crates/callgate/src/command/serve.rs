@@ -18,6 +18,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
+use super::door;
 use super::sandbox::launcher;
 use crate::assembly::{Assembly, count};
 use crate::cli::Place;
@@ -45,8 +46,7 @@ pub(crate) async fn run(
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).init();
     let place = Place { gate: dir, state, socket };
     let state = State::of(&place)?;
-    let mut stop = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stop = door::stop()?;
     let assembly = Arc::new(Assembly::open(&place.gate, &state)?);
     let config = assembly.policy.last_good().config().http.clone();
     let http = http.or(config.listen).map(http::Listening::bind).transpose()?;
@@ -80,10 +80,7 @@ pub(crate) async fn run(
     let reloading = tokio::spawn(reload_on_change(assembly.clone(), place.gate.clone()));
     server
         .run(async move {
-            tokio::select! {
-                _ = stop.recv() => {}
-                _ = interrupt.recv() => {}
-            }
+            stop.await;
             let _ = halt.send(true);
         })
         .await;

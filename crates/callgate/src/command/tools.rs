@@ -2,17 +2,12 @@
 //! contained.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use callgate_doors::mcp::{self, Limits, Serving};
-use callgate_doors::socket::{Client, Greeting};
-use callgate_identity::Token;
-use tokio::signal::unix::{SignalKind, signal};
 
+use super::door;
 use crate::cli::ToolsAt;
-use crate::output::complain;
-use crate::place;
 use crate::toolbox::WORK;
 
 /// Whether this process was started to be the contained program.
@@ -25,14 +20,7 @@ pub(crate) async fn run(at: &ToolsAt) -> Result<ExitCode> {
         print!("{}", callgate_tools::pin());
         return Ok(ExitCode::SUCCESS);
     }
-    let token = at.credential.as_deref().map(|path| Token::read(path).with_context(|| path.display().to_string()));
-    let token = token.transpose()?.map(|token| token.secret().to_owned());
-    let greeting = Greeting { token, door: Some("tools".parse()?), session: None };
-    let gate = Client::new(place::socket(&at.place)?, greeting);
-    if let Err(error) = gate.connect().await {
-        // The door opens all the same: every call is denied with this reason until a gate runs.
-        complain(&format!("callgate: {error}"));
-    }
+    let gate = door::opened("tools", at.credential.as_deref(), &at.place).await?;
     let serving = Serving {
         server: callgate_tools::SERVER.parse()?,
         version: env!("CARGO_PKG_VERSION"),
@@ -41,14 +29,6 @@ pub(crate) async fn run(at: &ToolsAt) -> Result<ExitCode> {
         limits: Limits::default(),
     };
     let (input, output) = mcp::stdio();
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let stop = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    };
-    mcp::serve(serving, Arc::new(gate), input, output, stop).await;
+    mcp::serve(serving, gate, input, output, door::stop()?).await;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,8 +1,11 @@
 //! Opening the port, on the loopback interface alone.
 
+use std::io;
 use std::net::SocketAddr;
 
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+use crate::accepting::Listens;
 
 /// Connections that the kernel holds for us until we accept them.
 const BACKLOG: u32 = 1024;
@@ -19,13 +22,13 @@ pub enum HttpError {
     InUse(SocketAddr),
     /// The system refused.
     #[error("cannot listen on {0}: {1}")]
-    Io(SocketAddr, std::io::Error),
+    Io(SocketAddr, io::Error),
 }
 
 /// An open port.
 #[derive(Debug)]
 pub struct Listening {
-    pub(super) listener: TcpListener,
+    listener: TcpListener,
     pub(super) address: SocketAddr,
 }
 
@@ -47,8 +50,8 @@ impl Listening {
             let address = listener.local_addr()?;
             Ok(Self { listener, address })
         };
-        open().map_err(|error: std::io::Error| match error.kind() {
-            std::io::ErrorKind::AddrInUse => HttpError::InUse(address),
+        open().map_err(|error: io::Error| match error.kind() {
+            io::ErrorKind::AddrInUse => HttpError::InUse(address),
             _ => HttpError::Io(address, error),
         })
     }
@@ -56,5 +59,13 @@ impl Listening {
     /// Where it really listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+}
+
+impl Listens for Listening {
+    type Stream = TcpStream;
+
+    async fn accept(&self) -> io::Result<TcpStream> {
+        Ok(self.listener.accept().await?.0)
     }
 }

@@ -1,13 +1,11 @@
-//! Accepting connections, within bounds, until told to stop.
+//! The gate's side of HTTP: what its connections share.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use callgate_core::DoorName;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
 
+use crate::accepting::accept;
 use crate::lanes::Lanes;
 use crate::places::{Attendance, Places, Rooms};
 use crate::socket::Peer;
@@ -32,9 +30,6 @@ pub struct Server {
     places: Arc<Places>,
 }
 
-/// How long to wait when the system has no file descriptor left for another connection.
-const BREATH: Duration = Duration::from_millis(50);
-
 impl Server {
     /// A server for `services` on an open port. The agents' shares are those of the gate's other doors.
     pub fn new(listening: Listening, services: Services, lanes: Arc<Lanes>, limits: Limits) -> Self {
@@ -54,35 +49,11 @@ impl Server {
     /// [`Limits::stop`] and closes what is left.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let Self { listening, shared, places } = self;
-        let (halt, halted) = watch::channel(false);
-        let mut connections = JoinSet::new();
-        let mut stop = std::pin::pin!(stop);
-        loop {
-            tokio::select! {
-                biased;
-                () = &mut stop => break,
-                Some(_) = connections.join_next() => {}
-                accepted = listening.listener.accept() => match accepted {
-                    Err(_) => {
-                        places.shed();
-                        tokio::time::sleep(BREATH).await;
-                    }
-                    Ok((stream, _)) => {
-                        let Some(peer) = peer(&stream) else { continue };
-                        let arrival = places.arrive(peer.uid);
-                        connections.spawn(connection::run(shared.clone(), stream, peer, arrival, halted.clone()));
-                        // Its first request may be there already: it comes before whoever connects next.
-                        tokio::task::yield_now().await;
-                    }
-                },
-            }
-        }
-        drop(listening);
-        let _ = halt.send(true);
-        let finish = async { while connections.join_next().await.is_some() {} };
-        if tokio::time::timeout(shared.limits.stop, finish).await.is_err() {
-            tracing::warn!("HTTP connections were closed with work under way");
-        }
+        accept(listening, &places, shared.limits.stop, stop, |stream, halted| {
+            let peer = peer(&stream)?;
+            Some(connection::run(shared.clone(), stream, peer, places.arrive(peer.uid), halted))
+        })
+        .await;
     }
 }
 

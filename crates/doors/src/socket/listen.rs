@@ -4,9 +4,10 @@ use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt}
 use std::path::{Path, PathBuf};
 
 use rustix::process::geteuid;
-use tokio::net::UnixListener;
+use tokio::net::{UnixListener, UnixStream};
 
 use super::SocketError;
+use crate::accepting::Listens;
 
 /// Who may connect. Connecting alone permits nothing: every operation asks who calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +33,7 @@ impl Access {
 /// An open socket; its name is removed when this is dropped, if it still names this socket.
 #[derive(Debug)]
 pub struct Listening {
-    pub(super) listener: UnixListener,
+    listener: UnixListener,
     path: PathBuf,
     /// Device and inode, so that a successor's socket is left alone.
     identity: (u64, u64),
@@ -79,6 +80,14 @@ impl Listening {
     /// Where it listens.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+impl Listens for Listening {
+    type Stream = UnixStream;
+
+    async fn accept(&self) -> std::io::Result<UnixStream> {
+        Ok(self.listener.accept().await?.0)
     }
 }
 

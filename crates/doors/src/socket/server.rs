@@ -1,13 +1,11 @@
-//! Accepting connections, within bounds, until told to stop.
+//! The gate's side of the socket: what its connections share.
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use callgate_core::Gate;
 use rustix::process::geteuid;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
 
+use crate::accepting::accept;
 use crate::lanes::Lanes;
 use crate::places::{Attendance, Places, Rooms};
 use crate::tools::Tools;
@@ -32,9 +30,6 @@ pub struct Server {
     shared: Arc<Shared>,
     places: Arc<Places>,
 }
-
-/// How long to wait when the system has no file descriptor left for another connection.
-const BREATH: Duration = Duration::from_millis(50);
 
 impl Server {
     /// A server for `services` on an open socket.
@@ -65,33 +60,12 @@ impl Server {
     /// [`Limits::stop`], closes what is left and removes the socket.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let Self { listening, shared, places } = self;
-        let (halt, halted) = watch::channel(false);
-        let mut connections = JoinSet::new();
-        let mut stop = std::pin::pin!(stop);
-        loop {
-            tokio::select! {
-                biased;
-                () = &mut stop => break,
-                Some(_) = connections.join_next() => {}
-                accepted = listening.listener.accept() => match accepted {
-                    Err(_) => {
-                        places.shed();
-                        tokio::time::sleep(BREATH).await;
-                    }
-                    Ok((stream, _)) => {
-                        let Ok(credentials) = stream.peer_cred() else { continue };
-                        let peer = Peer { uid: credentials.uid(), gid: credentials.gid(), pid: credentials.pid() };
-                        let connection = Connection::new(shared.clone(), stream, peer, halted.clone());
-                        connections.spawn(connection.run(places.arrive(peer.uid)));
-                    }
-                },
-            }
-        }
-        drop(listening);
-        let _ = halt.send(true);
-        let finish = async { while connections.join_next().await.is_some() {} };
-        if tokio::time::timeout(shared.limits.stop, finish).await.is_err() {
-            tracing::warn!("connections were closed with work under way");
-        }
+        accept(listening, &places, shared.limits.stop, stop, |stream, halted| {
+            let credentials = stream.peer_cred().ok()?;
+            let peer = Peer { uid: credentials.uid(), gid: credentials.gid(), pid: credentials.pid() };
+            let connection = Connection::new(shared.clone(), stream, peer, halted);
+            Some(connection.run(places.arrive(peer.uid)))
+        })
+        .await;
     }
 }

@@ -101,6 +101,46 @@ fn files_that_programs_name_themselves_are_written() {
 }
 
 #[test]
+fn pieces_are_called_something_if_nobody_says_what() {
+    check("split -l 1 a", "/w/a", "/w/x*", "");
+    check("split", "", "/w/x*", "");
+    check("split -d a /p", "/w/a", "/p*", "");
+    check("split --numeric-suffixes=3 -x a", "/w/a", "/w/x*", "");
+    check("csplit -s a 2", "/w/a", "/w/xx*", "");
+    check("csplit --pre=/p a 2", "/w/a", "/p*", "");
+    check("cd /d && split /a", "/a /d", "/d/x*", "");
+}
+
+#[test]
+fn what_is_kept_under_another_name_is_gone_from_its_own() {
+    check("cp -b a /b", "/w/a", "/b /b*", "/b /b/a");
+    check("mv --backup=numbered a /b", "/w/a", "/b /b*", "/w/a /b /b/a");
+    check("install -S .old -m 644 a /b", "/w/a", "/b /b*", "/b /b/a");
+    check("ln -bs a /b", "/w/a", "/b /b*", "/b /b/a");
+    check("cp -b --target-directory=/d a s/c", "/w/a /w/s/c", "/d", "/d/a /d/c");
+    check("cp -t /d -ab s/c/", "/w/s/c", "/d", "/d/c");
+    check("mv -b a s/c /d", "/w/a /w/s/c", "/d", "/w/a /w/s/c /d/a /d/c");
+    // A directory by its name: it stays where it is.
+    check("cp -b a .", "/w/a", "/w", "/w/a");
+    check("cp --back a s/", "/w/a", "/w/s", "/w/s/a");
+    assert!(line("cp -b a \"$x\"").is_dynamic());
+    // Without it, nothing is kept.
+    check("cp a /b", "/w/a", "/b", "");
+    check("mv a /b", "/w/a", "/b", "/w/a");
+    check("install -m 644 a /b", "/w/a", "/b", "");
+}
+
+#[test]
+fn an_archive_that_takes_files_away_has_read_them() {
+    check("tar cf t --remove-files a s", "/w/a /w/s", "/w/t", "/w/a /w/s");
+    check("tar --create --file t --remove -C /d a", "/d/a", "/w/t", "/d/a");
+    check("tar cf t a s", "/w/a /w/s", "/w/t", "");
+    // Long names may be cut short.
+    check("tar --extr --file=t --dir /d", "/w/t", "/d", "");
+    assert!(line("tar --ext --abs -f t").is_dynamic());
+}
+
+#[test]
 fn lists_and_parameters_are_followed() {
     check("a=(b); a+=(c /d); rm \"${a[@]}\"", "", "", "/w/b /w/c /d");
     check("set -- a b /c; shift; rm \"$@\"", "", "", "/w/b /c");

@@ -17,7 +17,8 @@
 //! An option says what it takes, and what it means: a role for its value (none: it has no value), `?` in front of the
 //! role for a value that is only ever attached, `+effect` for effects that it adds, `-effect` for effects that it takes
 //! away, `=role,role*` for the roles of the operands from then on,
-//! `recursive` for one that makes it go down into directories. Subcommands (`sub`) are rules of their own.
+//! `recursive` for one that makes it go down into directories, `backs-up` for one that keeps what stood where it writes.
+//! Subcommands (`sub`) are rules of their own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -63,6 +64,8 @@ pub(super) struct Rule {
     pub(super) opener: Option<Opener>,
     /// It goes down into directories and shows what it finds.
     pub(super) recursive: bool,
+    /// If neither an operand nor an option is a `prefix`, it writes what begins with this.
+    pub(super) default_prefix: Option<String>,
     /// What it prints comes from the network.
     pub(super) prints_download: bool,
     /// Without operands it does this.

@@ -14,6 +14,7 @@ use super::table::Table;
 use super::{Argument, Effect, Refusal, Setting};
 
 mod act;
+mod backup;
 mod chain;
 mod functions;
 mod interpret;

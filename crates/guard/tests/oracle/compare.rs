@@ -60,14 +60,13 @@ fn is_directory(path: &str, world: &str) -> bool {
         .contains(&inside)
 }
 
-/// `sed -i` and `perl -i` write a file of their own beside the one that they change, and rename it; `shred -u` gives a
-/// file shorter and shorter names of zeros.
+/// `sed -i`, `perl -i` and `ln -f` make a file of their own beside the one that they change, and rename it; `shred -u`
+/// gives a file shorter and shorter names of zeros.
 fn is_temporary(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
     let letters =
         |rest: &str, count: usize| rest.len() == count && rest.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    name.strip_prefix("sed").is_some_and(|rest| letters(rest, 6))
-        || name.strip_prefix("XX").is_some_and(|rest| letters(rest, 6))
+    ["sed", "XX", "Cu"].iter().any(|own| name.strip_prefix(own).is_some_and(|rest| letters(rest, 6)))
         || !name.is_empty() && name.bytes().all(|byte| byte == b'0')
 }
 

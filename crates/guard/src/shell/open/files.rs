@@ -112,6 +112,21 @@ fn below(root: &Argument, chosen: bool) -> Argument {
     found
 }
 
+/// Options of `tar` without a value, and the letter that means the same, or `-` for what has none.
+const LONG: &[(&str, char)] = &[
+    ("create", 'c'),
+    ("extract", 'x'),
+    ("get", 'x'),
+    ("list", 't'),
+    ("append", 'r'),
+    ("update", 'r'),
+    ("delete", 'r'),
+    ("catenate", 'r'),
+    ("concatenate", 'r'),
+    ("absolute-names", 'P'),
+    ("remove-files", '-'),
+];
+
 pub(super) fn tar(walker: &mut Walker<'_>, arguments: &[Argument], act: &mut Act) {
     let mut mode = None;
     let mut archive: Option<Argument> = None;
@@ -156,13 +171,12 @@ pub(super) fn tar(walker: &mut Walker<'_>, arguments: &[Argument], act: &mut Act
                 (Some(_), None) => take(&mut at),
                 (_, attached) => attached,
             };
-            match (name, full, value) {
-                ("create", ..) => mode = Some('c'),
-                ("extract" | "get", ..) => mode = Some('x'),
-                ("list", ..) => mode = Some('t'),
-                ("append" | "update" | "delete", ..) => mode = Some('r'),
-                ("remove-files", ..) => removes = true,
-                ("absolute-names", ..) => act.dynamic(Dynamic::Path),
+            // Long names may be cut short.
+            let flag = LONG.iter().find(|(known, _)| known.starts_with(name) && name.len() > 2);
+            match (flag, full, value) {
+                (Some((_, letter @ ('c' | 'x' | 't' | 'r'))), ..) => mode = Some(*letter),
+                (Some((_, 'P')), ..) => act.dynamic(Dynamic::Path),
+                (Some(_), ..) => removes = true,
                 (_, Some("file"), value) => archive = value,
                 (_, Some("directory"), value) => directory = value,
                 (_, Some("files-from" | "exclude-from"), Some(file)) => walker.role(Kind::Reads, &file, act),
@@ -242,7 +256,10 @@ pub(super) fn tar(walker: &mut Walker<'_>, arguments: &[Argument], act: &mut Act
                     }
                     _ => operand.clone(),
                 };
-                walker.role(if removes { Kind::Deletes } else { Kind::Reads }, &operand, act);
+                walker.role(Kind::Reads, &operand, act);
+                if removes {
+                    walker.role(Kind::Deletes, &operand, act);
+                }
             }
         }
     }

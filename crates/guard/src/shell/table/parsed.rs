@@ -86,6 +86,8 @@ pub(in super::super) struct Meaning {
     pub(in super::super) operands: Option<Vec<Role>>,
     /// It goes down into the directories that it reads.
     pub(in super::super) recursive: bool,
+    /// What stands where it writes is kept under another name.
+    pub(in super::super) backs_up: bool,
 }
 
 impl Meaning {
@@ -95,6 +97,8 @@ impl Meaning {
         for word in text.split_ascii_whitespace() {
             if word == "recursive" {
                 meaning.recursive = true;
+            } else if word == "backs-up" {
+                meaning.backs_up = true;
             } else if let Some(word) = word.strip_prefix('+') {
                 meaning.adds.push(effect(word)?);
             } else if let Some(word) = word.strip_prefix('-') {
@@ -112,7 +116,10 @@ impl Meaning {
 
     /// Whether it could make the program do something that its operands do not say.
     pub(in super::super) fn is_sharp(&self) -> bool {
-        !self.adds.is_empty() || self.operands.is_some() || self.takes.is_some_and(|kind| kind != Kind::Text)
+        !self.adds.is_empty()
+            || self.operands.is_some()
+            || self.backs_up
+            || self.takes.is_some_and(|kind| kind != Kind::Text)
     }
 }
 

@@ -10,6 +10,12 @@ struct Reading<'t, 'a> {
     operands: Vec<&'a Argument>,
     /// The argument before was the last option.
     ended: bool,
+    /// An option has said what its files are called.
+    named: bool,
+    /// What stands where it writes is kept under another name.
+    backs_up: bool,
+    /// The directory that an option has it write into.
+    into: Option<Argument>,
 }
 
 impl<'t> Walker<'t> {
@@ -40,7 +46,9 @@ impl<'t> Walker<'t> {
         arguments: &[Argument],
         act: &mut Act,
     ) -> Result<(), Refusal> {
-        let mut reading = Reading { roles: rule.operands(), operands: Vec::new(), ended: false };
+        let roles = rule.operands();
+        let mut reading =
+            Reading { roles, operands: Vec::new(), ended: false, named: false, backs_up: false, into: None };
         let mut at = 0;
         while let Some(argument) = arguments.get(at) {
             at += 1;
@@ -92,8 +100,17 @@ impl<'t> Walker<'t> {
         {
             return self.interpret(bare, name, &[], act, false);
         }
-        let Reading { roles, operands, .. } = reading;
+        let Reading { roles, operands, named, backs_up, into, .. } = reading;
         self.assign_roles(roles, &operands, act);
+        if backs_up {
+            self.back_up(&operands, into.as_ref(), act);
+        }
+        if let Some(prefix) = &rule.default_prefix {
+            let named = named || roles.iter().take(operands.len()).any(|role| role.kind == Kind::Prefix);
+            if !named {
+                self.role(Kind::Prefix, &Argument::literal(prefix.as_str()), act);
+            }
+        }
         Ok(())
     }
 
@@ -189,6 +206,7 @@ impl<'t> Walker<'t> {
     ) -> bool {
         act.effects(&meaning.adds);
         act.recursive |= meaning.recursive;
+        reading.backs_up |= meaning.backs_up;
         for effect in &meaning.removes {
             act.command.effects.remove(effect);
         }
@@ -196,18 +214,18 @@ impl<'t> Walker<'t> {
             reading.roles = roles;
         }
         let Some(kind) = meaning.takes else { return false };
-        match (attached, next) {
-            (Some(value), _) => {
-                self.option_value(kind, name, &value, act);
-                false
-            }
-            (None, _) if meaning.attached => false,
-            (None, Some(value)) => {
-                self.option_value(kind, name, value, act);
-                true
-            }
-            (None, None) => false,
+        let (value, took) = match (&attached, next) {
+            (Some(value), _) => (value, false),
+            (None, _) if meaning.attached => return false,
+            (None, Some(value)) => (value, true),
+            (None, None) => return false,
+        };
+        self.option_value(kind, name, value, act);
+        reading.named |= kind == Kind::Prefix;
+        if kind == Kind::Writes && meaning.operands.is_some() {
+            reading.into = Some(value.clone());
         }
+        took
     }
 
     fn option_value(&mut self, kind: Kind, name: &str, value: &Argument, act: &mut Act) {

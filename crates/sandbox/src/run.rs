@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, socketpair};
+use rustix::time::{ClockId, Timespec, clock_gettime};
 
 use crate::ending::{Ending, Exit, Usage};
 use crate::host::Host;
@@ -84,6 +85,7 @@ impl Mother {
             socket: ours,
             over: false,
             copies: Vec::new(),
+            since: clock_gettime(ClockId::Realtime),
             got: None,
             stdout: None,
             stderr: None,
@@ -260,6 +262,8 @@ pub struct Running {
     /// Whether the launcher has said its last word: nothing of the run is left.
     over: bool,
     copies: Vec<PathBuf>,
+    /// By the clock that files are dated by.
+    since: Timespec,
     got: Option<ReadBack>,
     stdout: Option<PipeReader>,
     stderr: Option<PipeReader>,
@@ -283,6 +287,8 @@ pub struct Written {
     pub folder: PathBuf,
     /// What was written, open: an overlayfs upper folder. Nothing can change it any more.
     pub changes: OwnedFd,
+    /// When the run began. What changed on the host since then, the run may not have seen.
+    pub(crate) since: Timespec,
 }
 
 /// A run that is over.
@@ -299,6 +305,7 @@ pub struct Finished {
 impl Running {
     /// The run of `plan`, of whose streams the launcher has its ends by now.
     fn with(mut self, plan: &Plan, ends: Ends) -> Self {
+        self.since = clock_gettime(ClockId::Realtime);
         let copies = plan.mounts.iter().filter(|mount| mount.access == Access::Cow);
         self.copies = copies.map(|mount| mount.path.clone()).collect();
         self.stdout = ends.stdout.1;
@@ -368,7 +375,8 @@ impl Running {
                         return Err(LaunchError::Died);
                     }
                     let written = copies.into_iter().zip(folders);
-                    let written = written.map(|(folder, changes)| Written { folder, changes }).collect();
+                    let written =
+                        written.map(|(folder, changes)| Written { folder, changes, since: self.since }).collect();
                     return Ok(Finished { ending, got: self.got.take(), written });
                 }
                 Ok(Some((Answer::Offers(_), _)) | None) | Err(_) => return Err(LaunchError::Died),

@@ -111,7 +111,7 @@ impl WriteSet {
     pub fn of(written: Written) -> Result<Self, CommitError> {
         let mut changes = walk::changes(&written)?;
         let root = walk::open_root(&written.folder)?;
-        let classes = classify::classify(&written.folder, &root, &changes);
+        let classes = classify::classify(&written.folder, &root, written.since, &changes);
         changes.iter_mut().zip(classes).for_each(|(change, classes)| change.classes = classes);
         changes.sort_by(|a, b| (&a.path, a.op).cmp(&(&b.path, b.op)));
         Ok(Self { folder: written.folder.clone(), changes, written })

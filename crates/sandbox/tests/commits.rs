@@ -16,7 +16,7 @@ use std::path::Path;
 use std::process::Command;
 
 use bench::{As, Bench, SOMEBODY};
-use callgate_sandbox::{CommitError, Exit, WriteSet};
+use callgate_sandbox::{Class, CommitError, Exit, Sink, Streams, WriteSet};
 
 fn writes(bench: &Bench, script: &str) -> WriteSet {
     let run = bench.run("workspace", &["/bin/sh", "-ec", script]);
@@ -146,6 +146,46 @@ fn an_access_list_stays_with_its_file() {
     assert_eq!(kept[..length], list[..], "the group itself has no rights still");
 }
 
+/// A run has seen the host as it was when it looked: what somebody changed since then is not overwritten unasked, nor
+/// is what he made in a folder that the run takes for empty.
+#[test]
+fn what_changed_on_the_host_during_the_run_is_not_overwritten() {
+    for (theirs, ours, meanwhile) in [
+        ("echo theirs > file", "echo ours > file", true),
+        ("echo theirs > file; touch -d 2001-01-01 file", "echo ours > file", true),
+        ("echo theirs > next; mv next file", "rm file", true),
+        ("echo theirs > folder/new", "rm -r folder", true),
+        ("echo theirs > folder/new", "rm -r folder; mkdir folder; echo ours > folder/new", true),
+        ("echo theirs > new; chown --reference=file new", "echo ours > new", true),
+        ("echo theirs > other; chmod 600 folder/old", "echo ours > file", false),
+        ("echo theirs > folder/new", "echo ours > folder/old; chmod 700 folder", false),
+        ("cat file", "echo ours > file", false),
+    ] {
+        let bench = Bench::new(As::Unprivileged);
+        fs::create_dir(bench.workspace.join("folder")).unwrap();
+        for file in ["file", "folder/old"] {
+            fs::write(bench.workspace.join(file), "before\n").unwrap();
+        }
+        bench.own_workspace();
+        // It says that it runs, and goes on when it is told to.
+        let plan = bench.plan(&bench.profile("workspace"), &["/bin/sh", "-ec", &format!("echo go; read go; {ours}")]);
+        let (go_read, go) = std::io::pipe().unwrap();
+        let streams = Streams { stdin: Some(go_read.into()), stdout: Sink::Pipe, stderr: Sink::Nowhere };
+        let mut running = bench.launcher.launch(&plan, streams).unwrap();
+        let mut said = [0; 3];
+        std::io::Read::read_exact(&mut running.stdout().unwrap(), &mut said).unwrap();
+        let host = Command::new("/bin/sh").args(["-ec", theirs]).current_dir(&bench.workspace).status().unwrap();
+        assert!(host.success());
+        std::io::Write::write_all(&mut { go }, b"go\n").unwrap();
+        let finished = running.wait().unwrap();
+        assert_eq!(finished.ending.exit, Exit::Code(0), "{ours}");
+        let set = WriteSet::of(finished.written.into_iter().next().unwrap()).unwrap();
+        let expected = if meanwhile { BTreeSet::from([Class::ChangedMeanwhile]) } else { BTreeSet::new() };
+        assert_eq!(set.needs(), expected, "{theirs} / {ours}: {:?}", set.changes());
+        assert_eq!(set.commit(&BTreeSet::new(), &bench.journals()).is_err(), meanwhile);
+    }
+}
+
 /// Somebody who writes while a commit is on its way is not overwritten, and one that is done is whole.
 #[test]
 fn whoever_writes_meanwhile_is_heard() {
@@ -157,7 +197,8 @@ fn whoever_writes_meanwhile_is_heard() {
         bench.own_workspace();
         let set = writes(&bench, "echo after > file; for i in 1 2 3 4 5 6 7 8; do echo $i > n$i; done");
         let mut writer = Command::new("/bin/sh");
-        let script = format!("i=0; while [ $i -lt {} ]; do i=$((i+1)); done; echo host > new; mv new file", round * 40);
+        let script =
+            format!("i=0; while [ $i -lt {} ]; do i=$((i+1)); done; echo host > new; mv new file", round * 400);
         let mut writer = writer.args(["-c", &script]).current_dir(&bench.workspace).spawn().unwrap();
         let committed = set.commit(&BTreeSet::new(), &bench.journals());
         writer.wait().unwrap();

@@ -30,7 +30,11 @@ pub(crate) fn run(output: &Output, dir: &Path, pack: Option<Pack>, workspace: Op
         );
     }
     let floor = Floor::of(launcher().probe().ok().as_ref());
-    let written = callgate_policy::init(dir, &template, &floor.settings())
+    let mut settings = floor.settings();
+    if floor.profile.is_some() && matches!(template, Template::Tools(_)) {
+        settings.push_str(HIDDEN);
+    }
+    let written = callgate_policy::init(dir, &template, &settings)
         .map_err(|error| anyhow::anyhow!("{}", render(error.findings(), false)))?;
     let files: Vec<String> = written.iter().map(|path| dir.join(path).display().to_string()).collect();
     let json = Json::object([
@@ -50,6 +54,13 @@ pub(crate) fn run(output: &Output, dir: &Path, pack: Option<Pack>, workspace: Op
     });
     Ok(ExitCode::SUCCESS)
 }
+
+/// What the pack of tools hides from them, behind the profile `floor`: as its entities do, whatever tool it is.
+const HIDDEN: &str = "
+# What entities.toml calls hidden. Inside it is an empty file, for a command as for a search.
+[sandbox.profile.floor.files]
+\"@workspace/.env\" = \"hidden\"
+";
 
 /// What this machine offers to contain a tool, as the profile `floor`.
 struct Floor {

@@ -52,6 +52,32 @@ fn what_needs_a_person_is_not_kept() {
     assert_eq!(rig.read("good").as_deref(), Some("good\n"));
 }
 
+/// A file that is not for tools is not read by another tool, nor found by one that looks through its folder.
+#[test]
+fn what_is_hidden_is_hidden_from_all_tools() {
+    let rig = Rig::new().serving();
+    std::fs::write(rig.workspace.join(".env"), "TOKEN=s3cret\n").unwrap();
+    std::fs::write(rig.workspace.join("settings"), "TOKEN=none\n").unwrap();
+    let mut mcp = rig.mcp();
+    for (tool, arguments) in [
+        ("read_file", json!({"path": ".env"})),
+        ("search_files", json!({"pattern": "TOKEN", "path": ".env"})),
+        ("search_files", json!({"pattern": "TOKEN", "glob": ".env"})),
+        ("search_files", json!({"pattern": "TOKEN"})),
+        ("edit_file", json!({"path": ".env", "edits": [{"old_text": "TOKEN=s3cret", "new_text": "TOKEN=s3cret"}]})),
+        ("terminal", json!({"command": "grep -r TOKEN ."})),
+        ("terminal", json!({"command": "head -c 100 $(ls -A | grep env)"})),
+        ("terminal", json!({"command": "cp -r . /tmp/all && grep -r s3c /tmp/all"})),
+    ] {
+        let result = mcp.call(tool, arguments.clone());
+        let changed = result["structuredContent"]["replaced"].is_number();
+        assert!(!result.to_string().contains("s3cret") && !changed, "{tool} {arguments}: {result}");
+    }
+    let found = texts(&mcp.call("search_files", json!({"pattern": "TOKEN"})));
+    assert_eq!(found, "settings:1:TOKEN=none\n", "everything else is found");
+    assert_eq!(rig.read(".env").as_deref(), Some("TOKEN=s3cret\n"));
+}
+
 /// What was cut short is not half kept.
 #[test]
 fn what_was_cut_short_is_not_kept() {

@@ -9,6 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, Dir, DirEntry, FileType, readlinkat, statat};
+use rustix::time::Timespec;
 
 use super::names::folded;
 use super::steps::{folder_at, name_of, parent_of};
@@ -66,6 +67,14 @@ impl<'a> After<'a> {
         let parent = parent_of(self.root, path).ok()?;
         let stat = statat(&parent, name_of(path), AtFlags::SYMLINK_NOFOLLOW).ok()?;
         Some(FileType::from_raw_mode(stat.st_mode))
+    }
+
+    /// When the host's file at `path`, its owner or its mode was last changed, by whomever: unlike the time of its
+    /// contents, nobody can set that. Nothing, if it is not there any more.
+    pub(super) fn host_changed(&self, path: &Path) -> Option<Timespec> {
+        let parent = parent_of(self.root, path).ok()?;
+        let stat = statat(&parent, name_of(path), AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        Some(Timespec { tv_sec: stat.st_ctime, tv_nsec: i64::try_from(stat.st_ctime_nsec).ok()? })
     }
 
     /// Where the host's link at `path` leads, if there is one.

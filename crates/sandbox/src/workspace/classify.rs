@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 use std::path::{Component, Path};
 
+use rustix::time::Timespec;
+
 use super::after::After;
 use super::names::{by_names, folded};
 use super::reached::Reached;
@@ -34,13 +36,15 @@ pub enum Class {
     SetId,
     /// A device, socket or pipe with a name.
     SpecialNode,
-    /// A name with control characters, or one that is no text.
+    /// A name that does not show as it is: with control or hidden characters, or one that is no text.
     StrangeName,
+    /// The host's file was changed while the run was under way, so that the run may not have seen it.
+    ChangedMeanwhile,
 }
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::RepositoryHook,
         Self::RepositoryConfig,
         Self::Pipeline,
@@ -52,6 +56,7 @@ impl Class {
         Self::SetId,
         Self::SpecialNode,
         Self::StrangeName,
+        Self::ChangedMeanwhile,
     ];
 
     /// The words of all of them, in this order.
@@ -67,6 +72,7 @@ impl Class {
         Self::SetId.as_str(),
         Self::SpecialNode.as_str(),
         Self::StrangeName.as_str(),
+        Self::ChangedMeanwhile.as_str(),
     ];
 
     /// The word in policies and records.
@@ -83,6 +89,7 @@ impl Class {
             Self::SetId => "set_id",
             Self::SpecialNode => "special_node",
             Self::StrangeName => "strange_name",
+            Self::ChangedMeanwhile => "changed_meanwhile",
         }
     }
 }
@@ -90,8 +97,8 @@ impl Class {
 /// What a gate's own directory holds, beside its `callgate.toml`: who may do what.
 const GATE: &[&str] = &["callgate.toml", "entities.toml", "policies", "tools"];
 
-/// The classes of each change, for what lies in `folder`, which is open as `root`.
-pub(super) fn classify(folder: &Path, root: &OwnedFd, changes: &[Change]) -> Vec<BTreeSet<Class>> {
+/// The classes of each change, for what lies in `folder`, which is open as `root`, by a run that began at `since`.
+pub(super) fn classify(folder: &Path, root: &OwnedFd, since: Timespec, changes: &[Change]) -> Vec<BTreeSet<Class>> {
     let after = After::new(root, changes);
     let mut bare = Bare::new(&after);
     let reached = Reached::by(folder, &after, changes);
@@ -99,6 +106,12 @@ pub(super) fn classify(folder: &Path, root: &OwnedFd, changes: &[Change]) -> Vec
         let mut classes = by_path(&change.path);
         classes.extend(bare.class(change));
         classes.extend(reached.classes(&change.path));
+        // A folder is changed whenever something comes into it.
+        if matches!(change.before, Some(Node::File { .. } | Node::Link { .. } | Node::Special { .. }))
+            && after.host_changed(&change.path).is_none_or(|changed| changed > since)
+        {
+            classes.insert(Class::ChangedMeanwhile);
+        }
         if of_a_gate(&after, &change.path) {
             classes.insert(Class::AgentConfig);
         }

@@ -103,6 +103,19 @@ fn profiles_of_a_gate_only_tighten() {
     assert!(text(&run.stderr).contains("tier: 4 is asked for"), "{run:?}");
 }
 
+/// What `docs/sandbox.md` shows is a configuration.
+#[test]
+fn the_profiles_of_the_page_can_be_read() {
+    let gate = tempfile::tempdir().unwrap();
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/sandbox.md")).unwrap();
+    let blocks: Vec<&str> = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    fs::write(gate.path().join("callgate.toml"), blocks.join("\n")).unwrap();
+    for profile in ["build", "publish", "coding-agent"] {
+        let shown = callgate(&["sandbox", "profile", profile, "--gate", "."], gate.path());
+        assert_eq!(shown.status.code(), Some(0), "{shown:?}");
+    }
+}
+
 #[test]
 fn the_report_says_what_the_kernel_gave() {
     let folder = workspace();

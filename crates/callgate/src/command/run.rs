@@ -72,7 +72,12 @@ async fn contained(at: &RunAt) -> Result<Told> {
     // Only what can be contained is asked for; and what is not allowed never starts.
     let governed = match Governed::ask(at, profile, &workspace).await? {
         Ok(governed) => governed,
-        Err(denied) => return Ok(Told::Denied(denied)),
+        Err(denied) => {
+            if let Some((path, file)) = report {
+                report::write_denied(file, &denied).with_context(|| path.display().to_string())?;
+            }
+            return Ok(Told::Denied(denied));
+        }
     };
     let interrupts = Interrupts::listen()?;
     let stdin = std::io::stdin().as_fd().try_clone_to_owned().ok();

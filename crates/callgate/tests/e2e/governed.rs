@@ -150,6 +150,7 @@ fn base() -> &'static str {
 #[test]
 fn a_report_that_cannot_be_written_keeps_everything_out() {
     let (house, workspace) = house();
+    house.token("support-1");
     let serve = house.serve();
     let script = ["--", "sh", "-c", "echo started; echo x > made.txt"];
     let reporting = |to: &str| run(&house, "engineer-1", workspace.path(), &[&["--report", to], &script[..]].concat());
@@ -162,7 +163,15 @@ fn a_report_that_cannot_be_written_keeps_everything_out() {
     let good = house.path().join("report.json");
     let ran = reporting(good.to_str().expect("utf-8"));
     assert_eq!(ran.status.code(), Some(0), "{}", text(&ran.stderr));
-    assert!(workspace.path().join("made.txt").exists() && good.exists());
+    assert!(workspace.path().join("made.txt").exists());
+    let reported = || callgate_text::Json::parse(&fs::read(&good).expect("a report")).expect("JSON");
+    let exit =
+        |report: &callgate_text::Json| report.get("exit").and_then(callgate_text::Json::as_str).map(str::to_owned);
+    assert_eq!(exit(&reported()).as_deref(), Some("exit"));
+    // Not what an earlier run left there.
+    let words = [&["--report", good.to_str().expect("utf-8")], &script[..]].concat();
+    let denied = run(&house, "support-1", workspace.path(), &words);
+    assert_eq!((denied.status.code(), exit(&reported()).as_deref()), (Some(2), Some("denied")));
     serve.terminate();
     let row = |kind: &str, tool: &str, decision: &str, exit: &str| [kind, tool, decision, exit].map(str::to_owned);
     assert_eq!(
@@ -174,6 +183,7 @@ fn a_report_that_cannot_be_written_keeps_everything_out() {
             row("outcome", "callgate.run", "", "exit"),
             row("decision", "callgate.commit", "allow", ""),
             row("outcome", "callgate.commit", "", ""),
+            row("decision", "callgate.run", "deny", ""),
         ]
     );
     let outcomes = records(&house).into_iter().map(|mut record| record["record"].take());

@@ -8,8 +8,17 @@ use callgate_sandbox::{Finished, ReadBack, WriteSet, shown};
 use callgate_text::Json;
 
 /// Writes all of it.
-pub(super) fn write(mut file: File, finished: &Finished, sets: &[WriteSet]) -> io::Result<()> {
-    let mut bytes = json(finished, sets, true).canonical();
+pub(super) fn write(file: File, finished: &Finished, sets: &[WriteSet]) -> io::Result<()> {
+    put(file, &json(finished, sets, true))
+}
+
+/// Writes that nothing ran, since the gate did not allow it.
+pub(super) fn write_denied(file: File, why: &str) -> io::Result<()> {
+    put(file, &Json::object([("exit", "denied"), ("detail", why)]))
+}
+
+fn put(mut file: File, json: &Json) -> io::Result<()> {
+    let mut bytes = json.canonical();
     bytes.push(b'\n');
     file.write_all(&bytes)
 }

@@ -38,7 +38,10 @@ pub(crate) fn attack(name: &str, words: &[&str]) -> Option<Try> {
             // Block device 254:0, a disk of this machine.
             got(call(libc::SYS_mknodat, &[libc::AT_FDCWD as u64, address(path.as_ptr()), 0o60666, 254 << 8]))
         }
-        "sparse" => fs::File::create(word(0)).and_then(|file| file.set_len(8 << 40)).map(|()| "8 TiB".to_owned()),
+        // The second word is the size as a power of two; 8 TiB without it.
+        "sparse" => fs::File::create(word(0))
+            .and_then(|file| file.set_len(1 << word(1).parse().unwrap_or(43)))
+            .map(|()| "made".to_owned()),
         "inherited" => inherited(word(0)),
         "environment" => {
             let found: Vec<String> =
@@ -52,6 +55,22 @@ pub(crate) fn attack(name: &str, words: &[&str]) -> Option<Try> {
                 .collect::<Vec<_>>()
                 .join(" ")
         }),
+        "touch" => {
+            let path = CString::new(word(0)).unwrap();
+            got(call(libc::SYS_utimensat, &[libc::AT_FDCWD as u64, address(path.as_ptr()), 0, 0]))
+        }
+        "own" => {
+            let path = CString::new(word(0)).unwrap();
+            got(call(libc::SYS_fchownat, &[libc::AT_FDCWD as u64, address(path.as_ptr()), 0, 0, 0]))
+        }
+        "chmod-same" => fs::metadata(word(0))
+            .and_then(|there| fs::set_permissions(word(0), there.permissions()))
+            .map(|()| "set".to_owned()),
+        "read-bytes" => fs::read(word(0)).and_then(|bytes| match bytes.len() {
+            0 => fail("it is empty"),
+            length => Ok(format!("{length} bytes")),
+        }),
+        "write-number" => fs::write(word(0), "1000").map(|()| "written".to_owned()),
         "own-memory" => own_memory(),
         "handle" => handle(word(0)),
         _ => return None,

@@ -54,6 +54,12 @@ pub(crate) fn attack(name: &str, words: &[&str]) -> Option<Try> {
             got(call(libc::SYS_open_tree, &[libc::AT_FDCWD as u64, address(root.as_ptr()), 1]))
         }
         "unshare" => got(call(libc::SYS_unshare, &[libc::CLONE_NEWUSER as u64])),
+        "unshare-flag" => got(call(libc::SYS_unshare, &[word(0).parse().unwrap_or(0)])),
+        "code" => {
+            let (flags, none) = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, u64::MAX);
+            got(call(libc::SYS_mmap, &[0, 4096, 7, flags as u64, none, 0]))
+        }
+        "trace-me" => got(call(libc::SYS_ptrace, &[0, 0, 0, 0])),
         "unshare-wide" => got(call(libc::SYS_unshare, &[(1 << 32) | libc::CLONE_NEWUSER as u64])),
         "clone-user" => clone_user(),
         "clone3-user" => clone3_user(),

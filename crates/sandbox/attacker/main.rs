@@ -5,10 +5,14 @@
 
 mod bombs;
 mod cost;
+mod facts;
 mod files;
 mod kernel;
+mod neighbours;
 mod network;
 mod processes;
+mod programs;
+mod workspace;
 
 use std::io;
 use std::process::ExitCode;
@@ -25,6 +29,10 @@ fn main() -> ExitCode {
         .or_else(|| network::attack(name, &rest))
         .or_else(|| kernel::attack(name, &rest))
         .or_else(|| bombs::attack(name, &rest))
+        .or_else(|| workspace::attack(name, &rest))
+        .or_else(|| programs::attack(name, &rest))
+        .or_else(|| neighbours::attack(name, &rest))
+        .or_else(|| facts::attack(name, &rest))
         .or_else(|| cost::attack(name, &rest));
     match known {
         Some(Ok(evidence)) => {

@@ -4,7 +4,7 @@ use std::ffi::CString;
 use std::fs;
 use std::process::Command;
 
-use crate::{Try, address, call, fail, got, reached};
+use crate::{Try, address, call, fail, got};
 
 pub(crate) fn attack(name: &str, words: &[&str]) -> Option<Try> {
     let word = |index: usize| words.get(index).copied().unwrap_or("");
@@ -86,7 +86,18 @@ pub(crate) fn attack(name: &str, words: &[&str]) -> Option<Try> {
             let name = name.trim();
             got(call(libc::SYS_sethostname, &[address(name.as_ptr()), name.len() as u64]))
         }
-        "set-tracer" => reached(call(libc::SYS_prctl, &[0x5961_6d61, pid])),
+        "set-tracer" => got(call(libc::SYS_prctl, &[0x5961_6d61, u64::MAX])),
+        "kill-all" => got(call(libc::SYS_kill, &[u64::MAX, 9])),
+        "kill-group" => got(call(libc::SYS_kill, &[0, 9])),
+        "kill-named" => kill_named(word(0)),
+        "affinity" => {
+            let first = 1_u64;
+            got(call(libc::SYS_sched_setaffinity, &[pid, 8, address(&raw const first)]))
+        }
+        "join" => {
+            let file = fs::File::open(format!("/proc/{pid}/ns/uts"));
+            file.and_then(|file| got(call(libc::SYS_setns, &[std::os::fd::AsRawFd::as_raw_fd(&file) as u64, 0])))
+        }
         _ => return None,
     })
 }
@@ -119,4 +130,18 @@ fn search(file: &str, text: &str) -> Try {
         }
     }
     fail("no process shows it")
+}
+
+/// Kills whatever has the word on its command line.
+fn kill_named(word: &str) -> Try {
+    let own = std::process::id().to_string();
+    for entry in fs::read_dir("/proc")?.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let line = fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default();
+        let Ok(pid) = name.parse() else { continue };
+        if name != own && line.contains(word) {
+            return got(call(libc::SYS_kill, &[pid, 9]));
+        }
+    }
+    fail("nobody is called so")
 }

@@ -101,7 +101,7 @@ fields!(Plan {
 pub(crate) struct Mount {
     pub(crate) path: PathBuf,
     pub(crate) access: Access,
-    /// Whether a missing source is an error: one that would be written to.
+    /// Whether a missing source is an error: one that would be written to, or that could be made from around it.
     pub(crate) required: bool,
 }
 
@@ -346,8 +346,15 @@ fn mounts(profile: &Profile, workspace: Option<&Path>) -> Vec<Mount> {
     for (path, access) in entries {
         by_path.entry(path).and_modify(|now| *now = access.min(*now)).or_insert(access);
     }
-    let mount = |(path, access): (PathBuf, Access)| Mount { path, access, required: access >= Access::Cow };
-    by_path.into_iter().map(mount).collect()
+    // What lies in a folder of the host's that is written in place is protected by a mount, which needs something to
+    // stand on: were it missing, the program could make it.
+    let open = |path: &Path| path.ancestors().skip(1).find_map(|around| by_path.get(around)) == Some(&Access::Rw);
+    let mount = |(path, access): (&PathBuf, &Access)| Mount {
+        path: path.clone(),
+        access: *access,
+        required: *access >= Access::Cow || (*access != Access::Tmpfs && open(path)),
+    };
+    by_path.iter().map(mount).collect()
 }
 
 /// The environment inside, sorted: what is set, then what is passed and was not set; placeholders for secrets last,

@@ -1,5 +1,6 @@
 //! The supervisor's side: start a launcher, hand it a plan, and hear how it went.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, PipeReader};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -261,7 +262,8 @@ pub struct Running {
     socket: OwnedFd,
     /// Whether the launcher has said its last word: nothing of the run is left.
     over: bool,
-    copies: Vec<PathBuf>,
+    /// The copy-on-write folders, each with what the profile closes in it.
+    copies: Vec<(PathBuf, Closed)>,
     /// By the clock that files are dated by.
     since: Timespec,
     got: Option<ReadBack>,
@@ -289,6 +291,16 @@ pub struct Written {
     pub changes: OwnedFd,
     /// When the run began. What changed on the host since then, the run may not have seen.
     pub(crate) since: Timespec,
+    /// What the profile closes in the folder.
+    pub(crate) closed: Closed,
+}
+
+/// Places below a folder at which nothing of it may be changed, with what the profile says of each.
+pub(crate) type Closed = BTreeMap<PathBuf, Access>;
+
+fn closed(plan: &Plan, folder: &Path) -> Closed {
+    let others = plan.mounts.iter().filter(|mount| mount.access < Access::Cow);
+    others.filter_map(|mount| Some((mount.path.strip_prefix(folder).ok()?.to_owned(), mount.access))).collect()
 }
 
 /// A run that is over.
@@ -307,7 +319,7 @@ impl Running {
     fn with(mut self, plan: &Plan, ends: Ends) -> Self {
         self.since = clock_gettime(ClockId::Realtime);
         let copies = plan.mounts.iter().filter(|mount| mount.access == Access::Cow);
-        self.copies = copies.map(|mount| mount.path.clone()).collect();
+        self.copies = copies.map(|mount| (mount.path.clone(), closed(plan, &mount.path))).collect();
         self.stdout = ends.stdout.1;
         self.stderr = ends.stderr.1;
         self
@@ -374,10 +386,10 @@ impl Running {
                     if folders.len() != copies.len() {
                         return Err(LaunchError::Died);
                     }
+                    let since = self.since;
                     let written = copies.into_iter().zip(folders);
-                    let written =
-                        written.map(|(folder, changes)| Written { folder, changes, since: self.since }).collect();
-                    return Ok(Finished { ending, got: self.got.take(), written });
+                    let written = written.map(|((folder, closed), changes)| Written { folder, changes, since, closed });
+                    return Ok(Finished { ending, got: self.got.take(), written: written.collect() });
                 }
                 Ok(Some((Answer::Offers(_), _)) | None) | Err(_) => return Err(LaunchError::Died),
             }

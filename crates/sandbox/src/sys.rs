@@ -77,8 +77,17 @@ pub(crate) fn fork(flags: c_int, group: Option<BorrowedFd<'_>>) -> io::Result<Si
 
 /// Moves this process into a new network namespace, which belongs to the user namespace that it is in.
 pub(crate) fn leave_network() -> io::Result<()> {
+    leave_namespace(libc::CLONE_NEWNET)
+}
+
+/// Moves this process into a new control group namespace, whose root is the group that it is in now.
+pub(crate) fn leave_control_groups() -> io::Result<()> {
+    leave_namespace(libc::CLONE_NEWCGROUP)
+}
+
+fn leave_namespace(kind: c_int) -> io::Result<()> {
     // SAFETY: no memory is touched; the process has one thread.
-    let done = unsafe { libc::unshare(libc::CLONE_NEWNET) };
+    let done = unsafe { libc::unshare(kind) };
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 

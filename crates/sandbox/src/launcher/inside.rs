@@ -47,6 +47,8 @@ fn build_and_run(
     if let Some(group) = group {
         groups::enter(&group).step("enter the control group")?;
     }
+    // Only now, so that nothing shows of what the group is called.
+    sys::leave_control_groups().step("control group namespace")?;
     // The slowest of the namespaces, while the launcher sees to the rest.
     if plan.has(Layer::Network) {
         sys::leave_network().step("network namespace")?;
@@ -68,7 +70,7 @@ fn build_and_run(
         let socket = socket(AddressFamily::INET, SocketType::DGRAM, None).step("loopback")?;
         sys::raise_loopback(socket).step("loopback")?;
     }
-    let view::View { written, placed } = view::build(plan, sources)?;
+    let view::View { written, placed, .. } = view::build(plan, sources)?;
 
     let mut launchers_side = None;
     if plan.terminal {

@@ -83,7 +83,9 @@ pub(super) fn open_all(plan: &Plan) -> Result<Sources, Fault> {
             return Err(Fault::new(shown(&path), "not a device"));
         }
         let tree = detach(node.as_fd(), false).step(shown(&path))?;
-        sys::restrict_mount(tree.as_fd(), attribute::NO_SET_ID | attribute::NO_PROGRAMS).step(shown(&path))?;
+        // Read-only is the node, with its owner, mode and times; what is written to the device goes through.
+        let attributes = attribute::NO_SET_ID | attribute::NO_PROGRAMS | attribute::READ_ONLY;
+        sys::restrict_mount(tree.as_fd(), attributes).step(shown(&path))?;
         devices.push((name, tree));
     }
     Ok(Sources { places, devices })
@@ -112,7 +114,7 @@ fn open(mount: &Mount) -> Result<Option<What>, Fault> {
     }
     match kind {
         FileType::Symlink if mount.required => {
-            Err(Fault::new(shown(path), "a symbolic link cannot be written through"))
+            Err(Fault::new(shown(path), "a symbolic link cannot be written through, nor be kept from being replaced"))
         }
         FileType::Symlink => {
             let target = rustix::fs::readlinkat(&node, "", Vec::new()).step(shown(path))?;

@@ -251,9 +251,10 @@ pub(super) fn await_go(launcher: impl AsFd) -> Result<(), Fault> {
     if received == 1 && letter == *b"G" { Ok(()) } else { Err(Fault::new("wait", "the launcher is gone")) }
 }
 
-/// All but the network's, which takes longest to make: the init does, meanwhile.
+/// All but the network's, which takes longest to make, and that of control groups, which begins where the init is once
+/// it is in one: the init makes these.
 fn namespaces(plan: &Plan) -> i32 {
-    let mut flags = libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWCGROUP | libc::CLONE_NEWPID;
+    let mut flags = libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWPID;
     for (layer, flag) in [(Layer::Ipc, libc::CLONE_NEWIPC), (Layer::HostName, libc::CLONE_NEWUTS)] {
         if plan.has(layer) {
             flags |= flag;

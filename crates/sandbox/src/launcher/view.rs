@@ -3,6 +3,7 @@
 mod devices;
 mod proc;
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
@@ -35,6 +36,8 @@ pub(super) struct View {
     pub(super) written: Vec<OwnedFd>,
     /// What stands at the plan's places, for the rules on it.
     pub(super) placed: Vec<Placed>,
+    /// Folders that were made mounts so that nobody renames them.
+    pinned: BTreeSet<PathBuf>,
 }
 
 /// One place of the plan.
@@ -49,7 +52,9 @@ pub(super) struct Placed {
 /// Builds the view and makes it the root.
 pub(super) fn build(plan: &Plan, sources: Sources) -> Result<View, Fault> {
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).step("make mounts private")?;
-    let scratch = tmpfs(&plan.limits.disk.to_string(), plan.limits.files).step("scratch file system")?;
+    // It lies in memory, of which it can be no more than the run may have.
+    let size = plan.limits.disk.min(plan.limits.memory);
+    let scratch = tmpfs(&size.to_string(), plan.limits.files).step("scratch file system")?;
     attach(&scratch, SCRATCH).step("scratch file system")?;
     let root = tmpfs("64k", 512).step("root file system")?;
     attach(&root, BASE).step("root file system")?;
@@ -68,7 +73,7 @@ pub(super) fn build(plan: &Plan, sources: Sources) -> Result<View, Fault> {
         devices::terminals(&root)?;
     }
     etc(&root)?;
-    let mut view = View { written: Vec::new(), placed: Vec::new() };
+    let mut view = View { written: Vec::new(), placed: Vec::new(), pinned: BTreeSet::new() };
     for (index, source) in sources.places.into_iter().enumerate() {
         place(&mut view, &root, &scratch, index, source)?;
     }
@@ -219,9 +224,28 @@ fn place(view: &mut View, root: &OwnedFd, scratch: &OwnedFd, index: usize, sourc
             (tree, folder)
         }
     };
+    pin(view, root, &path).step(here())?;
     let target = if folder { self::folder(root, &path) } else { file(root, &path) }.step(here())?;
     attach_to(&mount, &target).step(here())?;
     view.placed.push(Placed { path, access, folder, mount });
+    Ok(())
+}
+
+/// Makes the folders between a place and the writable folder of the host's that it lies in mounts of their own. What is
+/// mounted cannot be renamed; else whoever renames one of them, and makes another in its stead, has replaced what is
+/// protected in it, for the host.
+fn pin(view: &mut View, root: &OwnedFd, path: &Path) -> rustix::io::Result<()> {
+    let Some(around) = view.placed.iter().rev().find(|placed| path.starts_with(&placed.path)) else { return Ok(()) };
+    if around.access != Access::Rw {
+        return Ok(());
+    }
+    let between: Vec<&Path> = path.ancestors().skip(1).take_while(|folder| *folder != around.path).collect();
+    for folder in between.into_iter().rev() {
+        if view.pinned.insert(folder.to_owned()) {
+            let node = below(root.as_fd(), folder)?;
+            attach_to(&detach(node.as_fd(), true)?, &node)?;
+        }
+    }
     Ok(())
 }
 

@@ -36,9 +36,16 @@ pub enum CommitError {
     /// Something cannot be read or written: the path, and the system's error.
     #[error("`{0}`: {1}")]
     Io(String, String),
-    /// Folders in folders beyond all measure.
-    #[error("`{0}` is too deep")]
+    /// Folders in folders, or names of files, beyond all measure.
+    #[error("`{0}` is too deep, or its name and those before it are too long")]
     TooDeep(String),
+    /// The profile says that the tool has nothing to do there.
+    #[error("`{0}` is closed to the tool by its profile")]
+    Closed(String),
+    /// The files come to more than can have been written: they have holes, or one has many names. Committed, they would
+    /// take room on the host that the limit on what is written forbids.
+    #[error("with `{0}` the files come to more than may be written: some have holes in them, or many names")]
+    TooLarge(String),
     /// A class of change without a permit: the class, and the first path of it.
     #[error("`{path}` needs a permit for `{}`", class.as_str())]
     NotPermitted {
@@ -74,10 +81,6 @@ pub enum CommitError {
     /// The host's file is no longer what it was when the changes were walked.
     #[error("`{0}` has changed on the host meanwhile")]
     Conflict(String),
-    /// More bytes than the run may write at all: files with holes in them, or many names for one file. The path with
-    /// which they are too many.
-    #[error("with `{0}`, its files are longer together than the run may write; files with holes count in full")]
-    TooLarge(String),
 }
 
 impl CommitError {

@@ -13,18 +13,22 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, openat, readlinkat,
 use rustix::io::Errno;
 
 use super::{Change, CommitError, Node, Op, shown};
-use crate::run::Written;
+use crate::profile::Access;
+use crate::run::{Closed, Written};
 
 /// Deeper folders are refused: a walk must end, and no tool works there.
 const DEEPEST: usize = 200;
 
+/// Nor are longer paths walked: the system takes none, so that nothing at one could be committed.
+const LONGEST: usize = 4095;
+
+/// Bytes of all paths together. Whoever writes the names must not decide how much memory the walk takes.
+const ALL_PATHS: usize = 64 << 20;
+
 /// All changes, unsorted and without classes.
 pub(super) fn changes(written: &Written) -> Result<Vec<Change>, CommitError> {
     let lower = open_root(&written.folder)?;
-    // A file system of the run's own, as large as the run may write in all.
-    let most = rustix::fs::fstatfs(&written.changes).map_err(|error| CommitError::at(&written.folder, error))?;
-    let left = most.f_blocks.saturating_mul(u64::try_from(most.f_bsize).unwrap_or(u64::MAX));
-    let mut walk = Walk { changes: Vec::new(), left };
+    let mut walk = Walk { changes: Vec::new(), closed: &written.closed, paths: 0, room: capacity(written)? };
     walk.folder(written.changes.as_fd(), Some(lower.as_fd()), Path::new(""), 0, false)?;
     Ok(walk.changes)
 }
@@ -37,13 +41,23 @@ pub(super) fn open_root(folder: &Path) -> Result<OwnedFd, CommitError> {
     openat2(CWD, folder, flags, Mode::empty(), resolve).map_err(|error| CommitError::at(folder, error))
 }
 
-struct Walk {
-    changes: Vec<Change>,
-    /// Bytes that may still come. What has holes, or several names, takes less room there than it would here.
-    left: u64,
+/// All that can have been written: what the file system holds on which it lies.
+fn capacity(written: &Written) -> Result<u64, CommitError> {
+    let disk = rustix::fs::fstatvfs(&written.changes).map_err(|error| CommitError::at(&written.folder, error))?;
+    Ok(disk.f_blocks.saturating_mul(disk.f_frsize))
 }
 
-impl Walk {
+struct Walk<'a> {
+    changes: Vec<Change>,
+    closed: &'a Closed,
+    /// Bytes of their paths.
+    paths: usize,
+    /// Bytes that may still be found in files. Files with holes in them, or with many names, say that they are larger
+    /// than what was written; they would be as large as they say once they were committed, and be read for as long.
+    room: u64,
+}
+
+impl Walk<'_> {
     /// One folder of what was written, and the one below it, if there is one. What `covers` lets nothing show through.
     fn folder(
         &mut self,
@@ -61,6 +75,13 @@ impl Walk {
             let path = path.join(name);
             let at = |error| CommitError::at(&path, error);
             let now = statat(upper, name, AtFlags::SYMLINK_NOFOLLOW).map_err(at)?;
+            // Where the profile closes a place that the host has not, nothing is mounted over it inside.
+            match self.closed.get(&path) {
+                // What an empty folder of the run's own was mounted on.
+                Some(Access::Tmpfs) if FileType::from_raw_mode(now.st_mode) == FileType::Directory => continue,
+                Some(_) => return Err(CommitError::Closed(shown(&path))),
+                None => {}
+            }
             let before = match lower {
                 Some(lower) => look(lower, name, &path)?,
                 None => None,
@@ -71,7 +92,7 @@ impl Walk {
                 }
                 continue;
             }
-            self.count(&now, &path)?;
+            self.admit(&now, &path)?;
             let after = node(upper, name, &now, &path)?;
             self.one(lower, name, &path, before.clone(), &after, depth)?;
             if matches!(after, Node::Folder { .. }) {
@@ -103,15 +124,6 @@ impl Walk {
         self.folder(upper.as_fd(), Some(lower.as_fd()), path, depth + 1, true)
     }
 
-    /// Counts what a file would take on the host, before it is read.
-    fn count(&mut self, stat: &Stat, path: &Path) -> Result<(), CommitError> {
-        if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile {
-            let left = u64::try_from(stat.st_size).ok().and_then(|size| self.left.checked_sub(size));
-            self.left = left.ok_or_else(|| CommitError::TooLarge(shown(path)))?;
-        }
-        Ok(())
-    }
-
     /// What became of one path that is there now.
     fn one(
         &mut self,
@@ -125,14 +137,24 @@ impl Walk {
         match before {
             Some(before) if before == *after => {}
             Some(before) if same_kind(&before, after) => {
-                self.push(path, Op::Changed, Some(before), Some(after.clone()));
+                self.push(path, Op::Changed, Some(before), Some(after.clone()))?;
             }
             Some(before) => {
                 self.delete(lower, name, path, before, depth)?;
-                self.push(path, Op::Created, None, Some(after.clone()));
+                self.push(path, Op::Created, None, Some(after.clone()))?;
             }
-            None => self.push(path, Op::Created, None, Some(after.clone())),
+            None => self.push(path, Op::Created, None, Some(after.clone()))?,
         }
+        Ok(())
+    }
+
+    /// Takes the room that a file says it needs.
+    fn admit(&mut self, stat: &Stat, path: &Path) -> Result<(), CommitError> {
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Ok(());
+        }
+        let left = u64::try_from(stat.st_size).ok().and_then(|size| self.room.checked_sub(size));
+        self.room = left.ok_or_else(|| CommitError::TooLarge(shown(path)))?;
         Ok(())
     }
 
@@ -157,12 +179,16 @@ impl Walk {
                 }
             }
         }
-        self.push(path, Op::Deleted, Some(before), None);
-        Ok(())
+        self.push(path, Op::Deleted, Some(before), None)
     }
 
-    fn push(&mut self, path: &Path, op: Op, before: Option<Node>, after: Option<Node>) {
+    fn push(&mut self, path: &Path, op: Op, before: Option<Node>, after: Option<Node>) -> Result<(), CommitError> {
+        self.paths += path.as_os_str().len();
+        if path.as_os_str().len() > LONGEST || self.paths > ALL_PATHS {
+            return Err(CommitError::TooDeep(shown(path)));
+        }
         self.changes.push(Change { path: path.to_owned(), op, before, after, classes: BTreeSet::new() });
+        Ok(())
     }
 }
 

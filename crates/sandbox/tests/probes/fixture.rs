@@ -13,8 +13,13 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use callgate_sandbox::{Plan, Profiles};
+
 use crate::bench::{As, Bench, SOMEBODY, copy_program};
-use crate::table::{Probe, Shows};
+use crate::neighbour::Neighbour;
+use crate::table::{Probe, ROUTE, Resource, Shows};
+use crate::trial::Outcome;
+use crate::watch;
 
 pub(crate) struct Fixture {
     pub(crate) bench: Bench,
@@ -23,10 +28,20 @@ pub(crate) struct Fixture {
     victim: Mutex<Child>,
     /// Open without close-on-exec, as a careless library would leave it.
     _inherited: std::os::fd::OwnedFd,
+    /// A file of the host that is locked.
+    _locked: fs::File,
+}
+
+/// A probe's words.
+pub(crate) struct Words {
+    /// Of the environment.
+    pub(crate) variables: Vec<(String, String)>,
+    /// The attack's name, and what it is told.
+    pub(crate) attack: Vec<String>,
 }
 
 /// Random enough not to be met by accident, and new in each process.
-fn token(of: &str) -> String {
+pub(crate) fn token(of: &str) -> String {
     let mut random = [0_u8; 8];
 
     fs::File::open("/dev/urandom").unwrap().read_exact(&mut random).unwrap();
@@ -47,6 +62,8 @@ impl Fixture {
         words.insert("abstract", token("abstract-"));
         words.insert("host", fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim().to_owned());
         words.insert("cmdline", fs::read_to_string("/proc/cmdline").unwrap().trim().to_owned());
+        words.extend(facts(who));
+        words.insert("deep", "d".repeat(200));
 
         let v4 = serve_tcp(TcpListener::bind("0.0.0.0:0").unwrap(), net_token.clone());
         let v6 = serve_tcp(TcpListener::bind("[::1]:0").unwrap(), net_token.clone());
@@ -56,14 +73,10 @@ impl Fixture {
         words.insert("lan", format!("{}:{v4}", own_address()));
         let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
         words.insert("udp", udp.local_addr().unwrap().to_string());
-        let hears = Arc::clone(&heard);
-        thread::spawn(move || {
-            loop {
-                let mut bytes = [0; 512];
-                let Ok(count) = udp.recv(&mut bytes) else { return };
-                hears.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
-            }
-        });
+        hear_udp(udp, &heard);
+        let dns = name_server();
+        words.insert("dns", dns.local_addr().unwrap().to_string());
+        hear_udp(dns, &heard);
         let datagram = UnixDatagram::bind(bench.outside.join("datagram")).unwrap();
         open_to_all(&bench.outside.join("datagram"));
         let hears = Arc::clone(&heard);
@@ -83,7 +96,9 @@ impl Fixture {
         let inherited = rustix::io::dup(folder.as_fd()).unwrap();
         bench.renew_launcher();
         let victim = Mutex::new(victim(who, &words["victim-token"]));
-        let fixture = Self { bench, heard, words, victim, _inherited: inherited };
+        let locked = fs::File::create(bench.outside.join("locked")).unwrap();
+        rustix::fs::flock(&locked, rustix::fs::FlockOperation::LockExclusive).unwrap();
+        let fixture = Self { bench, heard, words, victim, _inherited: inherited, _locked: locked };
         fixture.reset();
         fixture
     }
@@ -114,10 +129,24 @@ impl Fixture {
         let private = write(outside.join("private"), token);
         fs::set_permissions(private, fs::Permissions::from_mode(0o600)).unwrap();
         let _ = fs::remove_file(outside.join("planted"));
-        for folder in [".git", ".git/hooks", "kept"] {
+        for folder in
+            [".git", ".git/hooks", "kept", "half", "half/objects", "half/refs", "locked", "locked/inner", "locked/deep"]
+        {
             fs::create_dir(workspace.join(folder)).unwrap();
             owned(&workspace.join(folder));
         }
+        // What lies here would be a repository, had it a configuration.
+        write(workspace.join("half/HEAD"), "ref: refs/heads/main\n");
+        write(workspace.join("locked/inner/file"), "kept\n");
+        write(workspace.join(".env"), token);
+        let inject = write(workspace.join("inject.sh"), &format!("#!/bin/sh\necho {token}\n"));
+        fs::set_permissions(inject, fs::Permissions::from_mode(0o755)).unwrap();
+        write(workspace.join("inject.js"), &format!("console.log('{token}')\n"));
+        write(workspace.join("inject.py"), &format!("print('{token}')\n"));
+        let many = "import multiprocessing as m\nif __name__ == '__main__':\n  with m.Pool(2) as pool: print(pool.map((2).__mul__, range(3)))\n";
+        write(workspace.join("many.py"), many);
+        write(workspace.join("kept/sitecustomize.py"), &format!("print('{token}')\n"));
+        write(workspace.join("kept/Inject.pm"), &format!("print '{token}'; 1;\n"));
         write(workspace.join(".git/config"), "[core]\n");
         write(workspace.join("kept/file"), "kept\n");
         write(workspace.join("AGENTS.md"), "be good\n");
@@ -149,33 +178,119 @@ impl Fixture {
         text
     }
 
-    pub(crate) fn words(&self, probe: &Probe, unique: &str) -> Vec<String> {
-        let attacker = self.bench.attacker().display().to_string();
-        std::iter::once(attacker).chain(probe.words.split(' ').map(|word| self.fill(word, unique))).collect()
+    /// The words of a probe, filled in, variables apart.
+    pub(crate) fn words(&self, probe: &Probe, unique: &str, neighbour: Option<&Neighbour<'_>>) -> Words {
+        let filled = probe.words.split(' ').map(|word| self.fill_beside(word, unique, neighbour));
+        let mut words = Words { variables: Vec::new(), attack: Vec::new() };
+        for word in filled {
+            match word.split_once('=') {
+                Some((name, value)) if words.attack.is_empty() => {
+                    words.variables.push((name.to_owned(), value.to_owned()));
+                }
+                _ => words.attack.push(word),
+            }
+        }
+        words
+    }
+
+    fn fill_beside(&self, template: &str, unique: &str, neighbour: Option<&Neighbour<'_>>) -> String {
+        let text = self.fill(template, unique);
+        neighbour.map_or_else(|| text.clone(), |neighbour| neighbour.fill(&text))
+    }
+
+    /// Names one trial: no other has this, of any process that runs these tests.
+    pub(crate) fn unique(&self, of: &str) -> String {
+        format!("{of}{:?}{}", self.bench.who, std::process::id())
+    }
+
+    /// The plan by which a probe runs in the built-in profile `profile` and under its own clauses.
+    pub(crate) fn plan(&self, profile: &str, probe: &Probe, words: &Words) -> Plan {
+        let words = Words { variables: words.variables.clone(), attack: words.attack.clone() };
+        self.plan_of(profile, probe, &words.attack, words.variables)
+    }
+
+    pub(crate) fn plan_of(
+        &self,
+        profile: &str,
+        probe: &Probe,
+        attack: &[String],
+        variables: Vec<(String, String)>,
+    ) -> Plan {
+        let Bench { workspace, host, .. } = &self.bench;
+        // The attacking program is shown to the sandbox as part of the workspace.
+        let attacker = workspace.join("attacker");
+        if !attacker.exists() {
+            copy_program(&self.bench.attacker(), &attacker);
+        }
+        let command: Vec<PathBuf> = std::iter::once(attacker).chain(attack.iter().map(PathBuf::from)).collect();
+        let mut request = self.bench.request(&command);
+        request.environment.insert("PROBE_SECRET".into(), self.token().into());
+        request.environment.extend(variables.into_iter().map(|(name, value)| (name.into(), value.into())));
+        let profile = match (profile, probe.under) {
+            ("read-only", _) => self.bench.tighter("workspace", "[profile.tighter.files]\n\"@workspace\" = \"ro\""),
+            (name, "") => self.bench.profile(name),
+            // What loosens cannot extend.
+            (_, clauses) if clauses.starts_with("unix_sockets") || clauses.starts_with("[profile.own") => {
+                let watched = !host.has(callgate_sandbox::Part::MemoryGroup);
+                let memory = if watched { "memory_by = \"watched\"\n" } else { "" };
+                let text = format!("[profile.own]\n{memory}{clauses}\n");
+                Profiles::parse(&text).unwrap().get("own").unwrap().clone()
+            }
+            (name, clauses) => self.bench.tighter(name, clauses),
+        };
+        callgate_sandbox::compile(&profile, &request, host).unwrap()
+    }
+
+    /// What of a probe this machine lacks; in CI nothing may be.
+    pub(crate) fn lacks(&self, probe: &Probe) -> Option<&'static str> {
+        let needs = probe.needs?;
+        let there = match needs {
+            ROUTE => UdpSocket::bind("0.0.0.0:0").unwrap().connect("192.0.2.1:9").is_ok(),
+            program => {
+                ["", "/usr/bin", "/usr/local/bin", "/bin"].iter().any(|at| Path::new(at).join(program).is_file())
+            }
+        };
+        (!there).then_some(needs)
     }
 
     /// Whether the attack succeeded, seen from out here.
-    pub(crate) fn succeeded(&self, probe: &Probe, unique: &str, stdout: &str) -> bool {
-        let got = stdout.starts_with("GOT ");
+    pub(crate) fn succeeded(
+        &self,
+        probe: &Probe,
+        unique: &str,
+        outcome: &Outcome,
+        neighbour: Option<&Neighbour<'_>>,
+    ) -> bool {
+        let got = outcome.stdout.starts_with("GOT ");
+        let fill = |text: &str| self.fill_beside(text, unique, neighbour);
         match probe.shows {
-            Shows::Says(text) => got && stdout.contains(&self.fill(text, unique)),
+            Shows::Says(text) => got && outcome.stdout.contains(&fill(text)),
             Shows::Claims => got,
             Shows::File(path) => {
-                let path = self.fill(path, unique);
+                let path = fill(path);
                 match path.split_once('!') {
                     // Success is that it is gone.
                     Some((folder, name)) => !Path::new(folder).join(name).exists(),
                     None => fs::read_to_string(path).is_ok_and(|text| text.contains("planted")),
                 }
             }
+            Shows::There(path) => fs::symlink_metadata(fill(path)).is_ok(),
+            Shows::Mode(path, mode) => {
+                fs::symlink_metadata(fill(path)).is_ok_and(|there| there.permissions().mode() & 0o7777 == mode)
+            }
+            Shows::Attribute(path, name) => {
+                rustix::fs::lgetxattr(fill(path), name, &mut [0_u8; 256]).is_ok_and(|length| length > 0)
+            }
+            Shows::Grown(mib) => watch::size(&self.bench.workspace) >= mib << 20,
             Shows::Heard(text) => {
                 thread::sleep(std::time::Duration::from_millis(if got { 100 } else { 10 }));
-                self.heard.lock().unwrap().contains(&self.fill(text, unique))
+                self.heard.lock().unwrap().contains(&fill(text))
             }
             Shows::Death => {
                 thread::sleep(std::time::Duration::from_millis(20));
                 self.victim.lock().unwrap().try_wait().unwrap().is_some()
             }
+            Shows::NeighbourDeath => neighbour.is_some_and(Neighbour::is_dead),
             Shows::VictimLimit => {
                 let id = self.victim.lock().unwrap().id();
                 let limits = fs::read_to_string(format!("/proc/{id}/limits")).unwrap();
@@ -190,6 +305,14 @@ impl Fixture {
                 let table = fs::read_to_string("/proc/sysvipc/shm").unwrap();
                 table.lines().any(|line| line.split_whitespace().next() == Some(&key(unique).to_string()))
             }
+            Shows::Peak(Resource::Time, tenths) => outcome.most >= tenths,
+            Shows::Peak(_, most) => outcome.most >= most,
+            Shows::Output(bytes) => outcome.output >= bytes,
+            Shows::Starves(_) => outcome.most > 0,
+            Shows::Survives => {
+                thread::sleep(std::time::Duration::from_millis(300));
+                !watch::processes(unique).is_empty()
+            }
         }
     }
 
@@ -200,19 +323,14 @@ impl Fixture {
         {
             let _ = fs::remove_file(self.fill(path, unique));
         }
+        watch::end(unique);
+        for place in ["/tmp", "/dev/shm"] {
+            let path = Path::new(place).join(unique);
+            let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+        }
         if let Shows::Segment = probe.shows {
             let _ = Command::new("ipcrm").arg("-M").arg(key(unique).to_string()).stderr(Stdio::null()).status();
         }
-    }
-
-    /// The attack without a sandbox, by the same user.
-    pub(crate) fn without_sandbox(&self, probe: &Probe, unique: &str) -> String {
-        let words = self.words(probe, unique);
-        let mut command = as_user(self.bench.who);
-        command.args(words).current_dir(&self.bench.workspace).stdin(Stdio::null());
-        command.env("PROBE_SECRET", &self.words["token"]);
-        let output = command.output().unwrap();
-        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// The caller's environment, with the secret in it.
@@ -247,10 +365,63 @@ fn victim(who: As, token: &str) -> Child {
     let mut command = as_user(who);
     // A shell holds the token on its command line, and a variable of its environment, too.
     command.args(["/bin/sh", "-c", "echo ready; read line", token]).env("VICTIM", token);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = command.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut ready = [0; 6];
     child.stdout.take().unwrap().read_exact(&mut ready).unwrap();
     child
+}
+
+/// What stands on this machine alone.
+fn facts(who: As) -> [(&'static str, String); 9] {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    // At least a word that no file holds, so that nothing is found everywhere.
+    let line = |path: &str, head: &str| {
+        let text = read(path);
+        let line = text.lines().find(|line| line.starts_with(head)).unwrap_or("no such line");
+        line.rsplit([':', '\t']).next().unwrap_or_default().trim().to_owned()
+    };
+    let disk = rustix::fs::statvfs("/usr").unwrap();
+    let mounts = read("/proc/self/mountinfo");
+    let source = |line: &&str| line.split(" - ").nth(1).and_then(|rest| rest.split(' ').nth(1)).map(str::to_owned);
+    let usr = mounts.lines().filter(|line| matches!(line.split(' ').nth(4), Some("/" | "/usr"))).max();
+    let user = match who {
+        // Of the numbers that runs of root get.
+        As::Root => "18790".to_owned(),
+        As::Unprivileged if rustix::process::getuid().is_root() => SOMEBODY.to_string(),
+        As::Unprivileged => rustix::process::getuid().as_raw().to_string(),
+    };
+    [
+        ("boot", read("/proc/sys/kernel/random/boot_id").trim().to_owned()),
+        ("machine", read("/etc/machine-id").trim().to_owned()),
+        ("release", read("/proc/sys/kernel/osrelease").trim().to_owned()),
+        ("processor", line("/proc/cpuinfo", "model name")),
+        ("memory", line("/proc/meminfo", "MemTotal")),
+        ("booted", read("/proc/stat").lines().find(|line| line.starts_with("btime")).unwrap_or("no btime").to_owned()),
+        ("disk-size", format!("blocks {}", disk.f_blocks)),
+        ("disk", usr.as_ref().and_then(source).unwrap_or_else(|| "no such disk".to_owned())),
+        ("user", user),
+    ]
+}
+
+/// Listens where a name server would, if it may; elsewhere otherwise.
+fn name_server() -> UdpSocket {
+    let mut random = [0_u8; 3];
+    fs::File::open("/dev/urandom").unwrap().read_exact(&mut random).unwrap();
+    // An address of its own, so that two of these do not meet, nor a name server of the machine.
+    let [second, third, fourth] = random.map(|byte| byte | 1);
+    let address = IpAddr::from([127, second, third, fourth]);
+    UdpSocket::bind((address, 53)).or_else(|_| UdpSocket::bind((address, 0))).unwrap()
+}
+
+fn hear_udp(socket: UdpSocket, heard: &Arc<Mutex<String>>) {
+    let hears = Arc::clone(heard);
+    thread::spawn(move || {
+        loop {
+            let mut bytes = [0; 512];
+            let Ok(count) = socket.recv(&mut bytes) else { return };
+            hears.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
+        }
+    });
 }
 
 fn own_address() -> IpAddr {

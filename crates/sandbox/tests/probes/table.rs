@@ -1,27 +1,104 @@
 //! All probes: what is tried, how success would show outside, and who can do it without a sandbox.
 //!
 //! Words in braces are filled in by the fixture: `{outside}` a folder beside the workspace, `{work}` the workspace,
-//! `{token}` a secret that stands on the host, `{victim}` a process of the same user, and addresses of listeners.
+//! `{token}` a secret that stands on the host, `{victim}` a process of the same user, addresses of listeners, and
+//! `{unique}`, which no other trial has. Words of the form `NAME=value` before the attack's name are variables of whoever
+//! starts it.
+
+mod benign;
+mod commit;
+mod facts;
+mod files;
+mod identity;
+mod kernel;
+mod limits;
+mod neighbours;
+mod network;
+mod processes;
+mod variables;
+mod workspace;
+
+/// The parts of the table.
+const PARTS: &[&[Probe]] = &[
+    files::PROBES,
+    workspace::PROBES,
+    commit::PROBES,
+    identity::PROBES,
+    variables::PROBES,
+    processes::PROBES,
+    neighbours::PROBES,
+    network::PROBES,
+    kernel::PROBES,
+    limits::PROBES,
+    facts::PROBES,
+];
+
+/// The whole table.
+pub(crate) fn probes() -> impl Iterator<Item = &'static Probe> {
+    PARTS.iter().copied().flatten()
+}
+
+/// What must work, inside as well.
+pub(crate) fn benign() -> &'static [Probe] {
+    benign::PROBES
+}
 
 /// How success shows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Shows {
     /// The attacker prints this, which it can only have from the host.
     Says(&'static str),
-    /// This file of the host exists or holds `planted`.
+    /// This file of the host exists or holds `planted`; after `!`, this one is gone.
     File(&'static str),
+    /// At this path of the host there is something now, be it what it may.
+    There(&'static str),
+    /// This file of the host has this mode, in octal.
+    Mode(&'static str, u32),
+    /// This file of the host has an extended attribute of this name.
+    Attribute(&'static str, &'static str),
+    /// The files of the workspace, on the host, come to this many MiB.
+    Grown(u64),
     /// The victim is dead.
     Death,
     /// The victim's limit on open files is 7.
     VictimLimit,
     /// The victim's priority is 15.
     VictimPriority,
+    /// The neighbour is dead.
+    NeighbourDeath,
     /// The host's listener heard this.
     Heard(&'static str),
     /// The host has a System V segment of the probe's key.
     Segment,
+    /// At its worst it had, seen from outside, as much of this.
+    Peak(Resource, u64),
+    /// It handed on as many bytes as this.
+    Output(usize),
+    /// While it ran, another process of the same user could not get one of these.
+    Starves(&'static str),
+    /// Something of it lives on.
+    Survives,
     /// The kernel carried it out; there is nothing else to see.
     Claims,
+}
+
+/// What is counted outside while an attack runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Resource {
+    /// Processes.
+    Processes,
+    /// MiB of memory, over all of them.
+    Memory,
+    /// Open files of one process.
+    Descriptors,
+    /// MiB on disk in the folder that is its second word.
+    Disk,
+    /// Files in that folder.
+    Files,
+    /// Tenths of a second from the first sight of it to the last.
+    Time,
+    /// Tenths of a second of processor time, over all of them.
+    Processor,
 }
 
 /// Who succeeds without a sandbox: the positive control.
@@ -31,9 +108,36 @@ pub(crate) enum Outside {
     Both,
     /// Root alone.
     Root,
+    /// An ordinary user alone: root is exempt.
+    User,
     /// Not provable on the machine that this was written on: why.
     Nobody(&'static str),
+    /// Never tried without a sandbox, for what it would do: what.
+    Never(&'static str),
 }
+
+/// For whom a probe succeeds inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AllowedTo {
+    /// Whoever starts the launcher.
+    Everybody,
+    /// Only where an ordinary user does.
+    User,
+}
+
+/// What happens around an attack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scene {
+    /// Nothing.
+    Alone,
+    /// Another run of the same user over the same workspace goes on beside it; outside, another program.
+    Neighbour,
+    /// Whoever started it is killed by `SIGKILL`.
+    Orphaned,
+}
+
+/// Instead of a program: that this machine has a way out itself.
+pub(crate) const ROUTE: &str = "a default route";
 
 pub(crate) struct Probe {
     pub(crate) part: &'static str,
@@ -41,257 +145,48 @@ pub(crate) struct Probe {
     pub(crate) words: &'static str,
     pub(crate) shows: Shows,
     pub(crate) outside: Outside,
+    /// Clauses under which it runs inside, upon those of `workspace`.
+    pub(crate) under: &'static str,
+    pub(crate) scene: Scene,
+    /// A program that a user's machine may lack.
+    pub(crate) needs: Option<&'static str>,
+    /// For whom it succeeds inside, and why that is no way to the host.
+    pub(crate) allowed: Option<(AllowedTo, &'static str)>,
 }
 
-use Outside::{Both, Nobody, Root};
-use Shows::{Claims, Death, File, Heard, Says, Segment, VictimLimit, VictimPriority};
-
-const fn p(part: &'static str, what: &'static str, words: &'static str, shows: Shows, outside: Outside) -> Probe {
-    Probe { part, what, words, shows, outside }
+pub(crate) const fn p(
+    part: &'static str,
+    what: &'static str,
+    words: &'static str,
+    shows: Shows,
+    outside: Outside,
+) -> Probe {
+    Probe { part, what, words, shows, outside, under: "", scene: Scene::Alone, needs: None, allowed: None }
 }
 
-pub(crate) const PROBES: &[Probe] = &[
-    p("files", "read the password hashes", "read /etc/shadow", Says("root:"), Root),
-    p("files", "read a secret of the same user", "read {outside}/private", Says("{token}"), Both),
-    p("files", "read a readable file outside the view", "read {outside}/secret", Says("{token}"), Both),
-    p("files", "list a folder outside the view", "list {outside}", Says("private"), Both),
-    p("files", "write to /usr", "write /usr/callgate-{unique}", File("/usr/callgate-{unique}"), Root),
-    p("files", "write to /etc", "write /etc/callgate-{unique}", File("/etc/callgate-{unique}"), Root),
-    p(
-        "files",
-        "write to /usr/local/bin",
-        "write /usr/local/bin/callgate-{unique}",
-        File("/usr/local/bin/callgate-{unique}"),
-        Root,
-    ),
-    p("files", "write beside the workspace", "write {outside}/planted", File("{outside}/planted"), Both),
-    p("files", "append to a file beside the workspace", "append {outside}/target", File("{outside}/target"), Both),
-    p("files", "read through a planted link", "read {work}/link-to-secret", Says("{token}"), Both),
-    p("files", "write through a planted link", "append {work}/link-to-target", File("{outside}/target"), Both),
-    p("files", "read through a link of one's own", "symlink {outside}/secret {work}/new-link", Says("{token}"), Both),
-    p("files", "read through a linked folder", "read {work}/link-to-folder/secret", Says("{token}"), Both),
-    p("files", "hard link to a file outside", "hard-link {outside}/secret {work}/hard", Says("{token}"), Both),
-    p("files", "climb out by ..", "read {work}/../outside/secret", Says("{token}"), Both),
-    p("files", "climb out by many ..", "read {work}/../../../../../../../..{outside}/secret", Says("{token}"), Both),
-    p(
-        "files",
-        "a nameless file linked outside",
-        "temporary-file-link {outside} {outside}/planted",
-        File("{outside}/planted"),
-        Both,
-    ),
-    p("files", "an inherited descriptor", "inherited {victim-token}", Says("{token}"), Both),
-    p("files", "a file by its handle", "handle {outside}/secret", Says("{token}"), Root),
-    p(
-        "files",
-        "the root of process 1",
-        "read /proc/1/root{outside}/secret",
-        Says("{token}"),
-        Nobody("process 1 of this machine is closed even to root"),
-    ),
-    p("files", "one's own root", "read /proc/self/root{outside}/secret", Says("{token}"), Both),
-    p("files", "one's own working folder", "read /proc/self/cwd/../outside/secret", Says("{token}"), Both),
-    p("files", "the system's settings in /sys", "list /sys/kernel", Claims, Both),
-    p("files", "the host's state", "list /var/lib", Claims, Both),
-    p("files", "the host's root folder", "list /root", Claims, Root),
-    p("workspace", "plant a hook", "write {work}/.git/hooks/pre-commit", File("{work}/.git/hooks/pre-commit"), Both),
-    p(
-        "workspace",
-        "replace all of .git",
-        "rename-and-recreate {work}/.git",
-        File("{work}/.git/hooks/pre-commit"),
-        Both,
-    ),
-    p(
-        "workspace",
-        "make a missing .github",
-        "make-folders {work}/.github/workflows/x.yml",
-        File("{work}/.github/workflows/x.yml"),
-        Both,
-    ),
-    p(
-        "workspace",
-        "make a missing agent configuration",
-        "make-folders {work}/.claude/settings.json",
-        File("{work}/.claude/settings.json"),
-        Both,
-    ),
-    p("workspace", "change an instruction file", "append {work}/AGENTS.md", File("{work}/AGENTS.md"), Both),
-    p("workspace", "delete the workspace's files", "delete {work}/kept", File("{work}/!kept"), Both),
-    p("workspace", "a set-ID program", "set-id {work}/suid", Claims, Both),
-    p("workspace", "a set-ID program by open", "set-id-by-open {work}/suid-open", Claims, Both),
-    p("workspace", "a device node", "device-node {work}/disk", Claims, Root),
-    p("workspace", "a file of 8 TiB", "sparse {work}/sparse", Claims, Both),
-    p("identity", "a secret in the environment", "environment {token}", Says("{token}"), Both),
-    p("identity", "other processes' environments", "environments {victim-token}", Says("{victim-token}"), Both),
-    p("identity", "other processes' command lines", "command-lines {victim-token}", Says("{victim-token}"), Both),
-    p("identity", "the command line of process 1", "read /proc/1/cmdline", Claims, Both),
-    p(
-        "identity",
-        "the environment of process 1",
-        "read /proc/1/environ",
-        Claims,
-        Nobody("process 1 of this machine is closed even to root"),
-    ),
-    p(
-        "identity",
-        "the program of process 1",
-        "read /proc/1/exe",
-        Claims,
-        Nobody("process 1 of this machine is closed even to root"),
-    ),
-    p(
-        "identity",
-        "the memory of process 1",
-        "open-to-write /proc/1/mem",
-        Claims,
-        Nobody("process 1 of this machine is closed even to root"),
-    ),
-    p("identity", "the descriptors of process 1", "list /proc/1/fd", Claims, Root),
-    p("identity", "become root", "set-user", Says("uid 0"), Root),
-    p("identity", "run a set-ID program of the workspace", "run-set-id {work}/set-id-root", Says("euid 0"), Both),
-    p("identity", "raise a limit", "raise-limit", Claims, Nobody("root has no CAP_SYS_RESOURCE on this machine")),
-    p("identity", "real-time priority", "real-time", Claims, Root),
-    p("identity", "higher priority", "nice", Claims, Root),
-    p("processes", "see a process of the host", "see {victim}", Says("{victim}"), Both),
-    p("processes", "kill a process of the host", "kill {victim}", Death, Both),
-    p("processes", "kill one of its threads", "thread-kill {victim}", Death, Both),
-    p("processes", "kill it by handle", "pidfd-kill {victim}", Death, Both),
-    p("processes", "queue it a signal", "queue-signal {victim}", Death, Both),
-    p("processes", "change its limits", "limit-victim {victim}", VictimLimit, Both),
-    p("processes", "change its priority", "victim-priority {victim}", VictimPriority, Both),
-    p("processes", "trace it", "ptrace {victim}", Claims, Both),
-    p("processes", "trace one's own child", "ptrace-child", Claims, Both),
-    p("processes", "read one's child's memory", "child-memory", Says("my memory"), Both),
-    p("processes", "take one's child's descriptor", "child-descriptor", Claims, Both),
-    p("processes", "compare processes", "compare", Claims, Both),
-    p("processes", "shared memory that stays", "shared-memory {key}", Segment, Both),
-    p("processes", "a message queue", "message-queue callgate-{unique}", Claims, Both),
-    p("processes", "the host's name", "host-name", Says("host {host}"), Both),
-    p("processes", "change the host's name", "set-host-name", Claims, Root),
-    p("processes", "move another's memory", "move-pages", Claims, Both),
-    p("network", "TCP to the host, v4", "tcp {tcp4}", Says("{net-token}"), Both),
-    p("network", "TCP to the host, v6", "tcp {tcp6}", Says("{net-token}"), Both),
-    p("network", "TCP to the host, v4 in v6", "tcp {tcp46}", Says("{net-token}"), Both),
-    p("network", "TCP to the host's own address", "tcp {lan}", Says("{net-token}"), Both),
-    p("network", "UDP to the host", "udp {udp} {unique}", Heard("{unique}"), Both),
-    p("network", "a Unix socket by its path", "unix {outside}/socket", Says("{net-token}"), Both),
-    p("network", "a Unix socket in the workspace", "unix {work}/socket", Says("{net-token}"), Both),
-    p("network", "a Unix datagram by its path", "unix-datagram {outside}/datagram {unique}", Heard("{unique}"), Both),
-    p("network", "an abstract Unix socket", "abstract {abstract}", Says("{net-token}"), Both),
-    p("network", "see the host's interfaces", "interfaces", Says("interfaces"), Both),
-    p("network", "raw IP", "socket 2 3 1", Claims, Root),
-    p("network", "raw IPv6", "socket 10 3 58", Claims, Root),
-    p("network", "raw packets", "socket 17 3 768", Claims, Root),
-    p("network", "a socket to the hypervisor", "socket 40 1 0", Claims, Both),
-    p("network", "netlink: audit", "socket 16 3 9", Claims, Both),
-    p("network", "netlink: netfilter", "socket 16 3 12", Claims, Both),
-    p("network", "netlink: sockets of others", "socket 16 3 4", Claims, Both),
-    p("network", "netlink: kernel events", "socket 16 3 15", Claims, Both),
-    p("network", "netlink: generic", "socket 16 3 16", Claims, Both),
-    p("network", "the kernel's cryptography", "socket 38 5 0", Claims, Nobody("not in this kernel")),
-    p("network", "SCTP", "socket 2 1 132", Claims, Nobody("not in this kernel")),
-    p("network", "a socket family in the upper half", "socket 4294967336 1 0", Claims, Both),
-    p("kernel", "io_uring", "io-uring", Claims, Both),
-    p("kernel", "userfaultfd", "userfaultfd", Claims, Both),
-    p("kernel", "BPF", "bpf", Claims, Root),
-    p("kernel", "performance counters", "perf", Claims, Root),
-    p("kernel", "mount", "mount", Claims, Root),
-    p("kernel", "mount in a user namespace", "mount-in-user-namespace", Claims, Both),
-    p("kernel", "make /usr writable", "remount", Claims, Root),
-    p("kernel", "uncover what is below a mount", "umount", Claims, Root),
-    p("kernel", "fsopen", "fsopen", Claims, Root),
-    p("kernel", "open_tree", "open-tree", Claims, Root),
-    p("kernel", "a user namespace by unshare", "unshare", Claims, Both),
-    p(
-        "kernel",
-        "unshare with a bit in the upper half",
-        "unshare-wide",
-        Claims,
-        Nobody("the kernel refuses the unknown bit"),
-    ),
-    p("kernel", "a user namespace by clone", "clone-user", Claims, Both),
-    p("kernel", "a user namespace by clone3", "clone3-user", Claims, Both),
-    p("kernel", "setns", "setns", Claims, Root),
-    p(
-        "kernel",
-        "the namespaces of process 1",
-        "join-init",
-        Claims,
-        Nobody("process 1 of this machine is closed even to root"),
-    ),
-    p("kernel", "chroot", "chroot", Claims, Root),
-    p("kernel", "pivot_root", "pivot-root", Claims, Root),
-    p("kernel", "a key in the user's keyring", "add-key {unique}", Claims, Both),
-    p("kernel", "the session keyring", "keyctl", Claims, Both),
-    p("kernel", "ask for a key", "request-key", Claims, Both),
-    p("kernel", "read the keys", "read /proc/keys", Claims, Both),
-    p("kernel", "type into a terminal", "terminal-input", Claims, Both),
-    p("kernel", "type into a terminal, with a bit in the upper half", "terminal-input-wide", Claims, Both),
-    p("kernel", "paste into a console", "console-paste", Claims, Both),
-    p("kernel", "take the console", "console-output", Claims, Both),
-    p("kernel", "the kernel's log", "log", Claims, Root),
-    p("kernel", "the kernel's command line", "read /proc/cmdline", Says("{cmdline}"), Both),
-    p("kernel", "the kernel's symbols", "read /proc/kallsyms", Says("_text"), Both),
-    p("kernel", "the kernel's interrupts", "read /proc/interrupts", Claims, Both),
-    p("kernel", "where core dumps go", "rewrite /proc/sys/kernel/core_pattern", Claims, Root),
-    p(
-        "kernel",
-        "how modules are loaded",
-        "rewrite /proc/sys/kernel/modprobe",
-        Claims,
-        Nobody("this kernel has no modules"),
-    ),
-    p(
-        "kernel",
-        "system requests",
-        "open-to-write /proc/sysrq-trigger",
-        Claims,
-        Nobody("not open to root on this machine"),
-    ),
-    p("kernel", "control groups", "cgroup", Claims, Root),
-    p("kernel", "the release agent", "open-to-write /sys/fs/cgroup/memory/release_agent", Claims, Root),
-    p("kernel", "one's own memory past its protection", "own-memory", Claims, Both),
-    p("kernel", "kernel memory", "device /dev/mem", Claims, Nobody("this machine has no such device")),
-    p("kernel", "the kernel's log device", "device /dev/kmsg", Claims, Root),
-    p("kernel", "the disk", "device /dev/vda", Claims, Nobody("root cannot open it on this machine")),
-    p("kernel", "virtual machines", "device /dev/kvm", Claims, Root),
-    p("kernel", "file systems of one's own", "device /dev/fuse", Claims, Root),
-    p("kernel", "network interfaces of one's own", "device /dev/net/tun", Claims, Root),
-    p("kernel", "loop devices", "device /dev/loop-control", Claims, Root),
-    p("kernel", "terminals of the host", "device /dev/ptmx", Claims, Both),
-    p("kernel", "set the time", "set-time", Claims, Root),
-    p("kernel", "read the clock's discipline", "adjust-time", Claims, Both),
-    p("kernel", "reboot", "reboot", Claims, Root),
-    p("kernel", "swap", "swap", Claims, Root),
-    p("kernel", "accounting", "account", Claims, Root),
-    p("kernel", "quotas", "quota", Claims, Both),
-    p("kernel", "load a module", "module", Claims, Nobody("this kernel has no modules")),
-    p("kernel", "load a kernel", "kexec", Claims, Nobody("this kernel has no kexec")),
-    p("kernel", "a program without a file", "fileless", Claims, Both),
-    p("kernel", "secret memory", "secret-memory", Claims, Both),
-    p("kernel", "calls of i386", "i386", Says("getpid"), Both),
-    p("kernel", "calls of x32", "x32", Claims, Nobody("this kernel has no x32")),
-    p("kernel", "no address randomisation", "personality", Claims, Both),
-    p("kernel", "segments of one's own", "ldt", Claims, Both),
-    p("kernel", "input and output ports", "port", Claims, Nobody("the kernel is locked down")),
-    p("kernel", "watch the file system", "fanotify", Claims, Both),
-    p("kernel", "a filter that asks", "notify-filter", Claims, Both),
-    p(
-        "kernel",
-        "move the program's break",
-        "memory-map-control",
-        Claims,
-        Nobody("root has no CAP_SYS_RESOURCE on this machine"),
-    ),
-    p("kernel", "asynchronous input and output", "aio", Claims, Both),
-    p("kernel", "pages into a pipe", "vmsplice", Claims, Both),
-    p("kernel", "arguments behind a pointer: openat2", "openat2", Claims, Both),
-    p(
-        "kernel",
-        "a file that only Landlock closes",
-        "read /.landlock",
-        Says("unreadable"),
-        Nobody("it exists only inside"),
-    ),
-];
+impl Probe {
+    const fn under(mut self, clauses: &'static str) -> Self {
+        self.under = clauses;
+        self
+    }
+
+    const fn scene(mut self, scene: Scene) -> Self {
+        self.scene = scene;
+        self
+    }
+
+    const fn needs(mut self, program: &'static str) -> Self {
+        self.needs = Some(program);
+        self
+    }
+
+    const fn allowed(mut self, why: &'static str) -> Self {
+        self.allowed = Some((AllowedTo::Everybody, why));
+        self
+    }
+
+    const fn allowed_to_users(mut self, why: &'static str) -> Self {
+        self.allowed = Some((AllowedTo::User, why));
+        self
+    }
+}

@@ -8,7 +8,9 @@ use std::fs;
 use std::io::Read as _;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use callgate_sandbox::{
     Exit, Host, Journals, Launcher, Plan, Profile, Profiles, ReadBack, Request, Sink, Streams, Usage, Written, compile,
@@ -150,6 +152,11 @@ impl Bench {
     }
 
     pub(crate) fn run_plan(&self, plan: &Plan) -> Run {
+        self.run_plan_for(plan, Duration::from_secs(600))
+    }
+
+    /// The same, and ended after `most`.
+    pub(crate) fn run_plan_for(&self, plan: &Plan, most: Duration) -> Run {
         let streams = Streams { stdin: None, stdout: Sink::Pipe, stderr: Sink::Pipe };
         let mut running = self.launcher.launch(plan, streams).unwrap();
         let read = |mut from: Box<dyn std::io::Read + Send>| {
@@ -161,7 +168,16 @@ impl Bench {
         };
         let stdout = read(Box::new(running.stdout().unwrap()));
         let stderr = read(Box::new(running.stderr().unwrap()));
+        let canceller = running.canceller().unwrap();
+        let (over, waits) = mpsc::channel::<()>();
+        let patience = thread::spawn(move || {
+            if waits.recv_timeout(most) == Err(mpsc::RecvTimeoutError::Timeout) {
+                canceller.cancel();
+            }
+        });
         let finished = running.wait().unwrap();
+        drop(over);
+        patience.join().unwrap();
         Run {
             exit: finished.ending.exit,
             usage: finished.ending.usage,

@@ -24,12 +24,12 @@ fn watchers_of_files_are_left_for_the_user() {
         let run = bench.run("workspace", &["/usr/bin/python3", "-c", WATCHERS]);
         assert_eq!(run.exit, Exit::Code(0), "{run:?}");
         let made: u32 = run.stdout.trim().parse().unwrap();
-        assert!((8..=16).contains(&made), "{who:?}: {made}");
+        assert!((8..=32).contains(&made), "{who:?}: {made}");
     }
     // Outside there are more, or the test above says nothing.
     let outside = Command::new("/usr/bin/python3").args(["-c", WATCHERS]).output().unwrap();
     let made: u32 = String::from_utf8(outside.stdout).unwrap().trim().parse().unwrap();
-    assert!(made > 16, "{made}");
+    assert!(made > 32, "{made}");
 }
 
 /// Who may only read a file must not keep its owner from writing to it.

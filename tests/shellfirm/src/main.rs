@@ -3,8 +3,8 @@
 //! `cargo run --release --manifest-path tests/shellfirm/Cargo.toml`. For the gate a line is flagged if the pack for
 //! Claude Code does not allow it. For `shellfirm` two things are counted: lines that any of its checks matches, at
 //! whatever severity, which is the most that it can say; and lines that its hook for agents does not allow, with its own
-//! settings, in a directory of its own where none of the paths exist. The lines are ours, so the counts say where the
-//! two differ, not which is better on somebody else's.
+//! settings, in a directory of its own where none of the paths exist. Lines at which it panics are told and left out for
+//! both. The lines are ours, so the counts say where the two differ, not which is better on somebody else's.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -73,6 +73,11 @@ impl Peer {
         Ok(Self { checks, settings: Settings::default(), environment, agent: AgentConfig::default() })
     }
 
+    /// Whether it survives the line. In a thread of its own: what it left undone there is then gone with it.
+    fn survives(&self, line: &str) -> bool {
+        std::thread::scope(|scope| scope.spawn(|| self.matches(line)).join().is_ok())
+    }
+
     fn matches(&self, line: &str) -> bool {
         !run_check_on_command(&self.checks, line).is_empty()
     }
@@ -130,9 +135,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for (name, rows) in sets {
         let rows = rows.lines().filter(|row| !row.is_empty() && !row.starts_with('#'));
         let lines: Option<Vec<_>> = rows.map(|row| unescape(row.splitn(3, " | ").nth(2)?)).collect();
-        let lines = lines.ok_or("a row is no row")?;
+        let (lines, fatal): (Vec<_>, Vec<_>) =
+            lines.ok_or("a row is no row")?.into_iter().partition(|line| peer.survives(line));
         let (checked, floor) = count(&lines, |line| peer.matches(line));
         println!("{} {name} lines; times beside those of shellfirm's checks", lines.len());
+        println!("  and {} at which shellfirm panics: {fatal:?}", fatal.len());
         let row = |what: &str, flagged: usize, time: Duration| {
             println!("  {what:<28} {flagged:>5} flagged {:>8.2} ×", time.as_secs_f64() / floor.as_secs_f64());
         };

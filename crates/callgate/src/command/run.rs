@@ -35,6 +35,10 @@ pub(crate) async fn run(output: &Output, at: &RunAt) -> ExitCode {
         complain(&format!("callgate: {detail}"));
     }
     if output.is_json() {
+        if told.spoke() {
+            // What the program said need not end with a line of its own.
+            complain("");
+        }
         complain(&String::from_utf8_lossy(&told.json().canonical()));
     }
     told.code()
@@ -111,7 +115,8 @@ async fn contained(at: &RunAt) -> Result<Told> {
     }
     governed.ended(report::for_log(&finished, &sets), by_itself).await?;
     let changes = settle(at, &governed, sets, by_itself, &interrupts).await?;
-    Ok(Told::Ended { exit: finished.ending.exit, signal: interrupts.heard(), changes })
+    let spoke = finished.ending.usage.stderr > 0;
+    Ok(Told::Ended { exit: finished.ending.exit, signal: interrupts.heard(), changes, spoke })
 }
 
 fn journals() -> Result<Journals> {

@@ -37,7 +37,7 @@ fn rows() -> Vec<(Row, String)> {
     let row = |row: Row| (row, row.1.to_owned());
     vec![
         row(("exit", "touch kept", Then::Nothing, Some(("code", 0)), 0)),
-        row(("exit", "exit 7", Then::Nothing, Some(("code", 7)), 7)),
+        row(("exit", "printf '{\"state\":\"exit\"' >&2; exit 7", Then::Nothing, Some(("code", 7)), 7)),
         row(("signal", "kill -9 $$", Then::Nothing, Some(("signal", 9)), 137)),
         row(("timeout", "touch lost; sleep 60", Then::Hurry, None, 124)),
         row(("limit", "touch lost; while :; do :; done", Then::Nothing, None, 125)),

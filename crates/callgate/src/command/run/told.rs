@@ -27,6 +27,8 @@ pub(super) enum Told {
         signal: Option<u8>,
         /// What became of its changes.
         changes: Changes,
+        /// It wrote something to standard error.
+        spoke: bool,
     },
 }
 
@@ -87,6 +89,11 @@ impl Told {
             Self::Ended { exit: Exit::Code(_), .. } => None,
             Self::Ended { exit, .. } => Some(exit.to_string()),
         }
+    }
+
+    /// Whether something of the program's stands on standard error.
+    pub(super) fn spoke(&self) -> bool {
+        matches!(self, Self::Ended { spoke: true, .. })
     }
 
     /// For programs; the states are those of the gate's own tools.

@@ -243,8 +243,11 @@ fn good_citizen(folder: &str) -> Try {
     let output = Command::new("/bin/sh")
         .args(["-c", "echo $((6*7)) > /dev/null && cat /proc/self/status | head -1"])
         .output()?;
-    fs::write("/dev/shm/x", "shared")?;
-    fs::write("/tmp/x", "scratch")?;
+    for place in ["/dev/shm", "/tmp"] {
+        let path = format!("{place}/good-citizen-{}", std::process::id());
+        fs::write(&path, "scratch")?;
+        fs::remove_file(path)?;
+    }
     fs::read_to_string("/proc/cpuinfo")?;
     fs::read_to_string("/proc/meminfo")?;
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())

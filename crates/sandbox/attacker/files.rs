@@ -109,7 +109,7 @@ fn temporary(folder: &str, target: &str) -> Try {
 /// Through any descriptor that was left open.
 fn inherited(name: &str) -> Try {
     let path = CString::new(name).unwrap();
-    for descriptor in 3..1024_u64 {
+    for descriptor in 3..65_536_u64 {
         if let Ok(file) = call(libc::SYS_openat, &[descriptor, address(path.as_ptr()), libc::O_RDONLY as u64]) {
             return read(&format!("/proc/self/fd/{file}"));
         }

@@ -87,6 +87,16 @@ pub(crate) fn attack(name: &str, words: &[&str]) -> Option<Try> {
             got(call(libc::SYS_sethostname, &[address(name.as_ptr()), name.len() as u64]))
         }
         "set-tracer" => got(call(libc::SYS_prctl, &[0x5961_6d61, u64::MAX])),
+        "set-other-user" => got(call(libc::SYS_setresuid, &[65_534, 65_534, 65_534])),
+        "set-groups" => {
+            let group = 0_u32;
+            got(call(libc::SYS_setgroups, &[1, address(&raw const group)]))
+        }
+        "bounding-set" => {
+            let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+            let line = status.lines().find(|line| line.starts_with("CapBnd:")).unwrap_or_default();
+            if line.ends_with("\t0000000000000000") { fail("there is none") } else { Ok(line.to_owned()) }
+        }
         "kill-all" => got(call(libc::SYS_kill, &[u64::MAX, 9])),
         "kill-group" => got(call(libc::SYS_kill, &[0, 9])),
         "kill-named" => kill_named(word(0)),

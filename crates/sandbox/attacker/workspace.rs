@@ -7,6 +7,8 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
+use rustix::fs::{Mode, OFlags, mkdirat, openat};
+
 use crate::{Try, address, call, got};
 
 pub(crate) fn attack(name: &str, words: &[&str]) -> Option<Try> {
@@ -96,12 +98,15 @@ fn access_list(path: &str) -> Try {
 /// Folders in folders, with names as long as they can be.
 fn deep(folder: &str, levels: u32, length: u32) -> Try {
     let name = "d".repeat(length as usize);
-    std::env::set_current_dir(folder)?;
+    // Step by step: no path reaches that far.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+    let mut deepest = rustix::fs::open(folder, flags, Mode::empty())?;
     for _ in 0..levels {
-        fs::create_dir(&name)?;
-        std::env::set_current_dir(&name)?;
+        mkdirat(&deepest, &name, Mode::RWXU)?;
+        deepest = openat(&deepest, &name, flags, Mode::empty())?;
     }
-    fs::write("planted", "planted").map(done)
+    let file = openat(&deepest, "planted", OFlags::CREATE | OFlags::WRONLY, Mode::RWXU)?;
+    fs::File::from(file).write_all(b"planted").map(done)
 }
 
 /// Files that hold nothing and say that they are large.

@@ -42,9 +42,9 @@ pub enum CommitError {
     /// The profile says that the tool has nothing to do there.
     #[error("`{0}` is closed to the tool by its profile")]
     Closed(String),
-    /// The files come to more than can have been written: they have holes, or one has many names. Committed, they would
-    /// take room on the host that the limit on what is written forbids.
-    #[error("with `{0}` the files come to more than may be written: some have holes in them, or many names")]
+    /// More bytes than the run may write at all: files with holes in them, or many names for one file. The path with
+    /// which they are too many.
+    #[error("with `{0}`, its files are longer together than the run may write; files with holes count in full")]
     TooLarge(String),
     /// A class of change without a permit: the class, and the first path of it.
     #[error("`{path}` needs a permit for `{}`", class.as_str())]

@@ -28,7 +28,10 @@ const ALL_PATHS: usize = 64 << 20;
 /// All changes, unsorted and without classes.
 pub(super) fn changes(written: &Written) -> Result<Vec<Change>, CommitError> {
     let lower = open_root(&written.folder)?;
-    let mut walk = Walk { changes: Vec::new(), closed: &written.closed, paths: 0, room: capacity(written)? };
+    // A file system of the run's own, as large as the run may write in all.
+    let most = rustix::fs::fstatfs(&written.changes).map_err(|error| CommitError::at(&written.folder, error))?;
+    let left = most.f_blocks.saturating_mul(u64::try_from(most.f_bsize).unwrap_or(u64::MAX));
+    let mut walk = Walk { changes: Vec::new(), closed: &written.closed, paths: 0, left };
     walk.folder(written.changes.as_fd(), Some(lower.as_fd()), Path::new(""), 0, false)?;
     Ok(walk.changes)
 }
@@ -41,20 +44,13 @@ pub(super) fn open_root(folder: &Path) -> Result<OwnedFd, CommitError> {
     openat2(CWD, folder, flags, Mode::empty(), resolve).map_err(|error| CommitError::at(folder, error))
 }
 
-/// All that can have been written: what the file system holds on which it lies.
-fn capacity(written: &Written) -> Result<u64, CommitError> {
-    let disk = rustix::fs::fstatvfs(&written.changes).map_err(|error| CommitError::at(&written.folder, error))?;
-    Ok(disk.f_blocks.saturating_mul(disk.f_frsize))
-}
-
 struct Walk<'a> {
     changes: Vec<Change>,
     closed: &'a Closed,
     /// Bytes of their paths.
     paths: usize,
-    /// Bytes that may still be found in files. Files with holes in them, or with many names, say that they are larger
-    /// than what was written; they would be as large as they say once they were committed, and be read for as long.
-    room: u64,
+    /// Bytes that may still come. What has holes, or several names, takes less room there than it would here.
+    left: u64,
 }
 
 impl Walk<'_> {
@@ -92,7 +88,7 @@ impl Walk<'_> {
                 }
                 continue;
             }
-            self.admit(&now, &path)?;
+            self.count(&now, &path)?;
             let after = node(upper, name, &now, &path)?;
             self.one(lower, name, &path, before.clone(), &after, depth)?;
             if matches!(after, Node::Folder { .. }) {
@@ -124,6 +120,15 @@ impl Walk<'_> {
         self.folder(upper.as_fd(), Some(lower.as_fd()), path, depth + 1, true)
     }
 
+    /// Counts what a file would take on the host, before it is read.
+    fn count(&mut self, stat: &Stat, path: &Path) -> Result<(), CommitError> {
+        if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile {
+            let left = u64::try_from(stat.st_size).ok().and_then(|size| self.left.checked_sub(size));
+            self.left = left.ok_or_else(|| CommitError::TooLarge(shown(path)))?;
+        }
+        Ok(())
+    }
+
     /// What became of one path that is there now.
     fn one(
         &mut self,
@@ -145,16 +150,6 @@ impl Walk<'_> {
             }
             None => self.push(path, Op::Created, None, Some(after.clone()))?,
         }
-        Ok(())
-    }
-
-    /// Takes the room that a file says it needs.
-    fn admit(&mut self, stat: &Stat, path: &Path) -> Result<(), CommitError> {
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Ok(());
-        }
-        let left = u64::try_from(stat.st_size).ok().and_then(|size| self.room.checked_sub(size));
-        self.room = left.ok_or_else(|| CommitError::TooLarge(shown(path)))?;
         Ok(())
     }
 

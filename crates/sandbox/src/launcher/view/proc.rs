@@ -43,9 +43,9 @@ const MASKED: &[&str] = &[
     "zoneinfo",
 ];
 
-/// What the kernel counts for the user who started the launcher, over all his runs and all else that he does, with how
-/// much of it one run may have. The table is that of the run's own user namespace.
-const SHARES: &[(&str, &str)] = &[("sys/user/max_inotify_instances", "32"), ("sys/user/max_inotify_watches", "32768")];
+/// What all runs of one user outside share, and how much of it one run may have: more of them in one run would leave the
+/// user none. These are settings of the run's own user namespace.
+const SHARES: &[(&str, &str)] = &[("sys/user/max_inotify_instances", "16"), ("sys/user/max_inotify_watches", "16384")];
 
 /// Makes it, in `root`; what covers a mask lies in `scratch`.
 pub(super) fn own(root: &OwnedFd, scratch: &OwnedFd, plan: &Plan) -> Result<(), Fault> {
@@ -58,7 +58,9 @@ pub(super) fn own(root: &OwnedFd, scratch: &OwnedFd, plan: &Plan) -> Result<(), 
         MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     let proc = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).step("own /proc")?;
     if plan.has(Layer::Limits) {
-        share(&proc).step("limits of the user")?;
+        for (name, most) in SHARES {
+            share(&proc, name, most).step(*name)?;
+        }
     }
     if plan.has(Layer::ReadOnly) {
         sys::restrict_mount_alone(proc.as_fd(), attribute::READ_ONLY).step("own /proc")?;
@@ -68,17 +70,13 @@ pub(super) fn own(root: &OwnedFd, scratch: &OwnedFd, plan: &Plan) -> Result<(), 
     if plan.has(Layer::ProcMasks) { mask(&proc, scratch).step("mask /proc") } else { Ok(()) }
 }
 
-/// Bounds what is counted by user.
-fn share(proc: &OwnedFd) -> std::io::Result<()> {
-    for (name, most) in SHARES {
-        match openat(proc, *name, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()) {
-            Ok(file) => drop(rustix::io::write(file, most.as_bytes())?),
-            // Not in this kernel, which then counts none of it.
-            Err(Errno::NOENT) => {}
-            Err(error) => return Err(error.into()),
-        }
+/// Writes one setting, unless this kernel does not know it.
+fn share(proc: &OwnedFd, name: &str, most: &str) -> rustix::io::Result<()> {
+    match openat(proc, name, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()) {
+        Ok(setting) => rustix::io::write(&setting, most.as_bytes()).map(drop),
+        Err(Errno::NOENT) => Ok(()),
+        Err(error) => Err(error),
     }
-    Ok(())
 }
 
 /// Covers each with something empty that cannot be written to.

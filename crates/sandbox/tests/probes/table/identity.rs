@@ -36,4 +36,7 @@ pub(crate) const PROBES: &[Probe] = &[
     p("identity", "raise a limit", "raise-limit", Claims, Nobody("root has no CAP_SYS_RESOURCE on this machine")),
     p("identity", "real-time priority", "real-time", Claims, Root),
     p("identity", "higher priority", "nice", Claims, Root),
+    p("identity", "capabilities that could be had", "bounding-set", Claims, Both),
+    p("identity", "become another user", "set-other-user", Claims, Root),
+    p("identity", "join another group", "set-groups", Claims, Root),
 ];

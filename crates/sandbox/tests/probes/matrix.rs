@@ -29,6 +29,7 @@ fn row(fixture: &Fixture, index: usize, probe: &Probe) -> Option<Row> {
     let start = Instant::now();
     let (control, outside) = match probe.outside {
         Outside::Never(_) => (None, "not tried".to_owned()),
+        Outside::UserOnly(_) if who == As::Root => (None, "not tried".to_owned()),
         _ => {
             let (control, said) = trial::outside(fixture, probe, &fixture.unique(&format!("o{index}")));
             (Some(control), said)
@@ -120,7 +121,7 @@ fn expected(probe: &Probe, who: As) -> Option<bool> {
     match probe.outside {
         Outside::Both => Some(true),
         Outside::Root => Some(who == As::Root),
-        Outside::User => Some(who == As::Unprivileged),
+        Outside::User | Outside::UserOnly(_) => Some(who == As::Unprivileged),
         Outside::Nobody(_) | Outside::Never(_) => None,
     }
 }
@@ -160,8 +161,8 @@ fn document(columns: &[(As, Vec<Option<Row>>)]) -> String {
     let _ = writeln!(
         text,
         "Of {total} probes, **{} are stopped** and {root} allowed as root, **{} stopped** and {user} allowed as an \
-         ordinary user.\nNone of those that are allowed changes or reaches anything of the host; each stands \
-         [below](#allowed-and-why) with the reason.\n",
+         ordinary user.\nWhat is allowed is the work itself, what shows of the machine, and what the kernel counts by \
+         user; each stands\n[below](#allowed-and-why) with the reason.\n",
         total - root,
         total - user
     );
@@ -173,7 +174,7 @@ fn document(columns: &[(As, Vec<Option<Row>>)]) -> String {
         let _ = write!(text, "| {} | {} | {} |", probe.part, probe.what, seen(probe));
         for (who, _) in columns {
             let control = match (probe.outside, expected(probe, *who)) {
-                (Outside::Never(_), _) => "not tried",
+                (Outside::Never(_), _) | (Outside::UserOnly(_), Some(false)) => "not tried",
                 (_, Some(true)) => "succeeds",
                 (_, Some(false)) => "fails",
                 (_, None) => "not provable",
@@ -196,7 +197,8 @@ fn document(columns: &[(As, Vec<Option<Row>>)]) -> String {
     text.push_str(
         "\nNot probed, and not stopped: what the processor tells of others by time (caches, branch prediction), the\n\
          time of day, and errors of the kernel that nobody knows yet. Who must be safe from these asks for a tier with a\n\
-         kernel of its own.\n",
+         kernel of its own. Not probed either is what a broker of network traffic would have to stop (names with a NUL in\n\
+         them, a server name that is not the host, rebinding, redirects): there is no way out that it could guard.\n",
     );
     text.push_str("\n## What must work, and does\n\n");
     for probe in benign() {
@@ -207,7 +209,7 @@ fn document(columns: &[(As, Vec<Option<Row>>)]) -> String {
     );
     text.push_str("\n## Not provable here\n\n");
     for probe in probes() {
-        if let Outside::Nobody(why) | Outside::Never(why) = probe.outside {
+        if let Outside::Nobody(why) | Outside::Never(why) | Outside::UserOnly(why) = probe.outside {
             let _ = writeln!(text, "- {}: {}: {why}.", probe.part, probe.what);
         }
     }

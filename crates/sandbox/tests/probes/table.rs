@@ -110,6 +110,8 @@ pub(crate) enum Outside {
     Root,
     /// An ordinary user alone: root is exempt.
     User,
+    /// An ordinary user; never tried as root without a sandbox, for what it would do: what.
+    UserOnly(&'static str),
     /// Not provable on the machine that this was written on: why.
     Nobody(&'static str),
     /// Never tried without a sandbox, for what it would do: what.

@@ -39,4 +39,11 @@ pub(crate) const PROBES: &[Probe] = &[
     p("identity", "capabilities that could be had", "bounding-set", Claims, Both),
     p("identity", "become another user", "set-other-user", Claims, Root),
     p("identity", "join another group", "set-groups", Claims, Root),
+    p(
+        "identity",
+        "overwrite the program of process 1",
+        "open-to-write /proc/1/exe",
+        Claims,
+        Nobody("process 1 of this machine is closed even to root"),
+    ),
 ];

@@ -1,6 +1,6 @@
 //! What wants all there is of something, or does not want to end. Outside all of it happens under a safe cap of its own.
 
-use super::Outside::{Both, Never, User};
+use super::Outside::{Both, User, UserOnly};
 use super::Resource::{Descriptors, Disk, Files, Memory, Processes, Processor, Time};
 use super::Scene::Orphaned;
 use super::Shows::{Claims, Output, Peak, Starves, Survives};
@@ -43,7 +43,7 @@ pub(crate) const PROBES: &[Probe] = &[
         "all watches on files",
         "inotify-bomb 150 {unique}",
         Starves("inotify"),
-        Never("other programs of this machine would go without"),
+        UserOnly("the services of this machine would go without"),
     ),
     p("limits", "room in the user's pipes", "pipe-bomb 1500 {unique}", Starves("pipes"), User).allowed_to_users(
         "the kernel counts pages of pipes by user: beyond 64 MiB, the user who started the launcher gets smaller pipes \

@@ -228,3 +228,20 @@ fn odd_names_are_shown_escaped_and_need_a_permit() {
     assert!(json.contains("new\\\\nline") && json.contains("bad\\\\xff"), "{json}");
     let _ = chown::<&Path>;
 }
+
+/// Whoever writes the names does not decide how much memory the walk takes.
+#[test]
+fn names_beyond_all_measure_are_refused() {
+    let bench = Bench::new(As::Unprivileged);
+    let long = |files: u32| {
+        let script = format!(
+            "import os\nfor _ in range(18):\n  os.mkdir('d' * 200); os.chdir('d' * 200)\n\
+             for i in range({files}): os.close(os.open('f' * 200 + str(i), os.O_CREAT))"
+        );
+        let run = bench.run("workspace", &["/usr/bin/python3", "-c", &script]);
+        assert_eq!(run.exit, Exit::Code(0), "{run:?}");
+        WriteSet::of(run.written.into_iter().next().unwrap()).map(|set| set.changes().len())
+    };
+    assert_eq!(long(1000), Ok(1018));
+    assert!(matches!(long(18_000), Err(CommitError::TooDeep(_))));
+}

@@ -37,7 +37,7 @@ pub(crate) const PROBES: &[Probe] = &[
              deadline's worth of the processors there are",
         ),
     p("limits", "a daemon", "daemon {unique}", Survives, Both),
-    p("limits", "outlive whoever started it", "sleep {unique}", Survives, Both).scene(Orphaned),
+    p("limits", "outlive whoever started it", "endless {unique}", Survives, Both).scene(Orphaned),
     p(
         "limits",
         "all watches on files",

@@ -115,3 +115,23 @@ assert total == 5000000
         assert_eq!(run.exit, Exit::Code(0), "{who:?}: {run:?}");
     }
 }
+
+/// Of the internet's protocols there are the two that everybody has.
+#[test]
+fn rarer_protocols_are_not_in_this_kernel() {
+    const TRY: &str = "
+import errno, socket
+for family in (socket.AF_INET, socket.AF_INET6):
+    for kind, protocol in ((socket.SOCK_STREAM, 262), (socket.SOCK_DGRAM, 136), (socket.SOCK_STREAM, 132)):
+        try: socket.socket(family, kind, protocol)
+        except OSError as error: assert error.errno == errno.EPROTONOSUPPORT, error
+        else: raise SystemExit(f'{kind} {protocol}')
+    for kind, protocol in ((socket.SOCK_STREAM, 6), (socket.SOCK_DGRAM, 17), (socket.SOCK_STREAM | socket.SOCK_CLOEXEC, 0)):
+        socket.socket(family, kind, protocol)
+";
+    for who in As::both() {
+        let bench = Bench::new(who);
+        let run = bench.run("workspace", &["/usr/bin/python3", "-c", TRY]);
+        assert_eq!(run.exit, Exit::Code(0), "{who:?}: {run:?}");
+    }
+}

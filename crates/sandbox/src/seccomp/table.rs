@@ -16,6 +16,7 @@ pub(crate) struct Switches {
 
 const EPERM: Answer = Answer::Errno(libc::EPERM as u16);
 const EINVAL: Answer = Answer::Errno(libc::EINVAL as u16);
+const NO_PROTOCOL: Answer = Answer::Errno(libc::EPROTONOSUPPORT as u16);
 const NO_FAMILY: Answer = Answer::Errno(libc::EAFNOSUPPORT as u16);
 
 /// Set-user-ID and set-group-ID.
@@ -139,8 +140,13 @@ fn sockets(switches: Switches) -> Vec<Clause> {
     let kind = |kind: i32| Test { argument: 1, mask: 0xf, wanted: Wanted::Equal(kind as u32) };
     if switches.internet {
         for family in [libc::AF_INET, libc::AF_INET6] {
-            for allowed in [libc::SOCK_STREAM, libc::SOCK_DGRAM] {
-                clauses.push(on(vec![is(0, family as u32), kind(allowed)], Answer::Allow));
+            for (allowed, protocol) in [(libc::SOCK_STREAM, libc::IPPROTO_TCP), (libc::SOCK_DGRAM, libc::IPPROTO_UDP)] {
+                let this = || vec![is(0, family as u32), kind(allowed)];
+                for protocol in [0, protocol] {
+                    clauses.push(on([this(), vec![is(2, protocol as u32)]].concat(), Answer::Allow));
+                }
+                // Others of that kind (MPTCP, UDP-Lite): as in a kernel without them, so that programs fall back.
+                clauses.push(on(this(), NO_PROTOCOL));
             }
             clauses.push(on(vec![is(0, family as u32)], EPERM));
         }

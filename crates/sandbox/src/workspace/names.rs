@@ -78,6 +78,7 @@ pub(super) fn folded(name: &str) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing, reason = "a test stops at what it did not expect")]
 mod tests {
     use super::*;
 
@@ -95,6 +96,31 @@ mod tests {
             folders.iter().flat_map(|folder| folder.iter()).for_each(|name| plain(name));
         }
         DEPENDENCIES.iter().for_each(|name| plain(name));
+    }
+
+    proptest::proptest! {
+        /// Case, what does not show, and what is ignored at the end change nothing.
+        #[test]
+        fn a_name_is_known_however_it_is_spelled(
+            pick in 0..1000_usize, upper in proptest::collection::vec(proptest::bool::ANY, 40),
+            hidden in 0..40_usize, end in "[. ]{0,3}",
+        ) {
+            let all: Vec<&str> = table().keys().copied().collect();
+            let name = all[pick % all.len()];
+            let mut spelled: String = name
+                .chars()
+                .zip(&upper)
+                .map(|(character, upper)| if *upper { character.to_ascii_uppercase() } else { character })
+                .collect();
+            spelled.insert(hidden % (name.len() + 1), '\u{200b}');
+            assert_eq!(folded(&format!("{spelled}{end}")), name);
+        }
+
+        #[test]
+        fn no_name_makes_it_panic(name in "\\PC*") {
+            let _ = folded(&name);
+            let _ = by_names(&[folded(&name)]).count();
+        }
     }
 
     #[test]

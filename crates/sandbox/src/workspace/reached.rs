@@ -235,6 +235,22 @@ mod tests {
         assert_eq!(of("include", "path"), Some("../e"));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_the_reader_panic(text in "(\\[|\\]|\"|=|\\\\|\n|\r|#|;|[a-c]|\\PC){0,60}") {
+            for (section, key, _) in settings(&text) {
+                assert_eq!((section.to_lowercase(), key.to_lowercase()), (section, key));
+            }
+        }
+
+        #[test]
+        fn no_name_leads_above(from in "[a-c/]{0,6}", named in "[a-c./]{0,12}") {
+            if let Some(place) = below(Path::new(from.trim_start_matches('/')), &named) {
+                assert!(place.components().all(|part| matches!(part, Component::Normal(_))));
+            }
+        }
+    }
+
     #[test]
     fn places_stay_below() {
         assert_eq!(below(Path::new("a"), "./b/../c"), Some("a/c".into()));

@@ -35,8 +35,8 @@ pub(crate) struct RunAt {
     #[arg(long)]
     pub(crate) discard: bool,
     /// Without a gate, commit changes of this class without asking: repository_hook, repository_config, pipeline, agent_config,
-    /// instructions, shell_start, tool_config, outward_link, set_id, strange_name,
-    /// changed_meanwhile. Without it they stop the commit.
+    /// instructions, shell_start, tool_config, outward_link, set_id, strange_name, changed_meanwhile. Without it they stop the
+    /// commit.
     #[arg(long, value_name = "CLASS", value_parser = class, conflicts_with = "gate")]
     pub(crate) permit: Vec<Class>,
     /// Write what the run really got, how it ended and what it changed to this file, as JSON.

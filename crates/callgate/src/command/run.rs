@@ -1,5 +1,6 @@
 //! `callgate run`: anything contained, and what it changed brought back as a whole or not at all.
 
+mod apart;
 mod governed;
 mod interrupt;
 pub(crate) mod report;
@@ -55,6 +56,7 @@ async fn contained(at: &RunAt) -> Result<Told> {
     let host = launcher.probe()?;
     let profiles = profiles(at.gate.as_deref())?;
     let profile = profile(at.profile.as_deref(), &profiles, &host)?;
+    apart::keep(at, &workspace, profile)?;
     let request = Request {
         command: at.command.clone(),
         workspace: Some(workspace.clone()),

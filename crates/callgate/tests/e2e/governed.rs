@@ -118,6 +118,28 @@ fn p06_without_a_decision_nothing_starts() {
     assert!(!workspace.path().join("made.txt").exists());
 }
 
+/// The gate's keys, and the credential of whoever asks, are not for what runs.
+#[test]
+fn p07_a_run_that_could_reach_the_gates_state_does_not_start() {
+    let (house, workspace) = house();
+    let _serve = house.serve();
+    for near in [house.path().to_owned(), house.state(), house.state().join("run")] {
+        let ran = run(&house, "engineer-1", &near, &["--", "sh", "-c", "echo started; touch planted"]);
+        assert_eq!((ran.status.code(), text(&ran.stdout)), (Some(70), String::new()), "{}", text(&ran.stderr));
+        assert!(text(&ran.stderr).contains("belongs to the gate"), "{}", text(&ran.stderr));
+        assert!(!near.join("planted").exists());
+    }
+    let token = workspace.path().join("my.token");
+    fs::copy(house.token("engineer-1"), &token).expect("copies");
+    let mut command = house.command(&["run"]);
+    command.arg("--workspace").arg(workspace.path()).arg("--credential").arg(&token).args(["--", "cat", "my.token"]);
+    let ran = finish(&mut command, b"");
+    assert_eq!((ran.status.code(), text(&ran.stdout)), (Some(70), String::new()), "{}", text(&ran.stderr));
+    fs::remove_file(token).expect("removes");
+    let ran = run(&house, "engineer-1", workspace.path(), &["--", "echo", "started"]);
+    assert_eq!((ran.status.code(), text(&ran.stdout)), (Some(0), "started\n".to_owned()), "{}", text(&ran.stderr));
+}
+
 #[test]
 fn p11_a_profile_that_the_gate_does_not_hold_runs_nothing() {
     let (house, workspace) = house();

@@ -192,7 +192,7 @@ fn whoever_writes_meanwhile_is_heard() {
     let bench = Bench::new(As::Unprivileged);
     let file = bench.workspace.join("file");
     let mut lost = 0;
-    for round in 0..64 {
+    for round in 0..32 {
         fs::write(&file, "before\n").unwrap();
         bench.own_workspace();
         let set = writes(&bench, "echo after > file; for i in 1 2 3 4 5 6 7 8; do echo $i > n$i; done");

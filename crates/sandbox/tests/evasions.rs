@@ -160,6 +160,37 @@ fn what_instructions_are_made_of_is_instructions() {
 }
 
 #[test]
+fn what_an_agents_settings_start_is_of_its_settings() {
+    let config = Class::AgentConfig;
+    let hook = |command: &str| {
+        format!(
+            r#"{{"permissions": {{"allow": ["Edit(docs/a.md)"]}}, "hooks": {{"Stop": [{{"hooks": [{{"type": "command", "command": "{command}"}}]}}]}}}}"#
+        )
+    };
+    for command in [
+        "./scripts/guard.sh --fast",
+        "python3 scripts/guard.sh",
+        "$CLAUDE_PROJECT_DIR/scripts/guard.sh",
+        "\\\"$CLAUDE_PROJECT_DIR\\\"/scripts/guard.sh",
+        "${CLAUDE_PROJECT_DIR}/scripts/guard.sh || true",
+    ] {
+        let settings = hook(command);
+        let host = [(".claude/settings.json", settings.as_str()), ("scripts/guard.sh", ""), ("docs/a.md", "")];
+        check(&host, "echo evil > scripts/guard.sh", &[config]);
+        check(&host, "echo fine > scripts/other.sh; echo fine > docs/a.md", &[]);
+    }
+    let server = r#"{"mcpServers": {"own": {"command": "node", "args": ["tools/server.js", "--root", "docs"]}}}"#;
+    for settings in [".mcp.json", ".cursor/mcp.json", ".vscode/mcp.json"] {
+        let host = [(settings, server), ("tools/server.js", ""), ("docs/x.md", "")];
+        check(&host, "echo evil > tools/server.js", &[config]);
+        check(&host, "echo fine > docs/x.md; echo fine > tools/client.js", &[]);
+    }
+    // What an editor runs when a person says so is the project's.
+    let task = [(".vscode/tasks.json", r#"{"tasks": [{"command": "./scripts/build.sh"}]}"#), ("scripts/build.sh", "")];
+    check(&task, "echo fine > scripts/build.sh", &[]);
+}
+
+#[test]
 fn a_gates_own_policy_is_not_for_agents() {
     let gate = [("gate/callgate.toml", "[gate]\n"), ("gate/policies/a.cedar", ""), ("gate/entities.toml", "")];
     for script in [

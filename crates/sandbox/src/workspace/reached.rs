@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
+use callgate_text::Json;
 use rustix::fs::FileType;
 
 use super::after::After;
@@ -65,6 +66,7 @@ impl Search<'_> {
                 }
                 // A submodule, or another working tree, of a repository in here.
                 FileType::RegularFile if plain == ".git" => self.elsewhere(path, &here),
+                FileType::RegularFile if is_of_agents(path, &plain) => self.programs(path, &here),
                 FileType::RegularFile if by_path(&here).contains(&Class::Instructions) => {
                     self.instructions(&here, &mut MOST_INCLUDED.clone());
                 }
@@ -112,6 +114,20 @@ impl Search<'_> {
                     self.instructions(&place, left);
                 }
             }
+        }
+    }
+
+    /// The programs that an agent's settings name: hooks, and servers of tools. Its host starts them, outside.
+    fn programs(&mut self, folder: &Path, path: &Path) {
+        let Some(text) = self.after.host_text(path) else { return };
+        let Ok(settings) = Json::parse(text.as_bytes()) else { return };
+        // Those of a project lie in it, or in a folder of its own.
+        let hidden = folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        let tree = if hidden { folder.parent().unwrap_or(folder) } else { folder };
+        let mut words = Vec::new();
+        commands(&settings, false, &mut words);
+        for place in words.iter().filter_map(|word| self.place(tree, word)).collect::<Vec<_>>() {
+            self.note(place, &BTreeSet::from([Class::AgentConfig]));
         }
     }
 
@@ -175,6 +191,39 @@ impl Search<'_> {
             Ok(rest) => below(Path::new(""), rest.to_str()?),
             Err(_) => below(from, named),
         }
+    }
+}
+
+/// Whether a file of this name holds an agent's hooks or servers, and not an editor's tasks.
+fn is_of_agents(folder: &Path, name: &str) -> bool {
+    let within =
+        |folder_name: &str| folder.file_name().is_some_and(|own| folded(&own.to_string_lossy()) == folder_name);
+    name.ends_with(".json")
+        && match name {
+            "settings.json" | "settings.local.json" => [".claude", ".gemini", ".qwen"].into_iter().any(within),
+            "hooks.json" => !by_path(folder).is_empty(),
+            _ => name.contains("mcp") && by_path(&folder.join(name)).contains(&Class::AgentConfig),
+        }
+}
+
+/// The words of all commands in `settings` that could name a file.
+fn commands(settings: &Json, runs: bool, words: &mut Vec<String>) {
+    match settings {
+        Json::Object(members) => members.iter().for_each(|(key, value)| {
+            commands(value, matches!(key, "command" | "args" | "bash" | "apiKeyHelper"), words);
+        }),
+        Json::Array(items) => items.iter().for_each(|item| commands(item, runs, words)),
+        Json::String(text) if runs => {
+            let plain = text.replace(['"', '\''], "");
+            let parts = plain.split(|character: char| character.is_whitespace() || ";&|()=<>".contains(character));
+            // The project's folder is a variable's value.
+            let parts =
+                parts.map(
+                    |part| if part.starts_with('$') { part.split_once('/').map_or("", |(_, rest)| rest) } else { part },
+                );
+            words.extend(parts.filter(|part| part.contains(['/', '.'])).map(str::to_owned));
+        }
+        Json::String(_) | Json::Number(_) | Json::Bool(_) | Json::Null => {}
     }
 }
 

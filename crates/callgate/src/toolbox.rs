@@ -36,6 +36,7 @@ pub(crate) use contained::WORK;
 use contained::{Program, Ran};
 use result::{Said, State};
 use rooms::Rooms;
+use settle::Settled;
 
 /// Runs of one agent at a time.
 const MOST_OF_AGENT: usize = 4;
@@ -236,8 +237,8 @@ impl Toolbox {
                 return self.not_known(allowed, "The sandbox failed; nothing of it was kept.").await;
             }
         };
-        let Ran { finished, sets, output } = ran;
-        let report = crate::command::run::report::for_log(&finished, &sets);
+        let Ran { finished, walked, output } = ran;
+        let report = crate::command::run::report::for_log(&finished, &walked);
         let exit = &finished.ending.exit;
         let said = match task {
             Task::Terminal { .. } => Said::of_terminal(&finished.ending, &output),
@@ -245,7 +246,10 @@ impl Toolbox {
         };
         let mut said = self.complete(allowed, said, Some(report)).await;
         if said.is_on_record() {
-            let settled = self.settling.settle(&self.gate, allowed, sets, said.may_commit(exit)).await;
+            let settled = match walked.failed {
+                None => self.settling.settle(&self.gate, allowed, walked.sets, said.may_commit(exit)).await,
+                Some(why) => Settled::Unknown(why),
+            };
             said.settled(settled);
         }
         said

@@ -24,6 +24,7 @@ use crate::output::{Output, complain};
 use crate::place;
 use governed::Governed;
 use interrupt::Interrupts;
+use report::Walked;
 use told::{Changes, Told};
 
 /// Standard output is the program's, and so what is said of the run goes to standard error, for programs as the last
@@ -98,13 +99,13 @@ async fn contained(at: &RunAt) -> Result<Told> {
         let mut finished = waited(running, &interrupts).await?;
         drop(kept);
         let written = std::mem::take(&mut finished.written);
-        let sets: Vec<WriteSet> = written.into_iter().map(WriteSet::of).collect::<Result<_, _>>()?;
+        let walked = Walked::of(written);
         if let Some((path, file)) = report {
-            report::write(file, &finished, &sets).with_context(|| path.display().to_string())?;
+            report::write(file, &finished, &walked).with_context(|| path.display().to_string())?;
         }
-        anyhow::Ok((finished, sets))
+        anyhow::Ok((finished, walked))
     };
-    let (finished, sets) = match ended.await {
+    let (finished, walked) = match ended.await {
         Ok(ended) => ended,
         Err(error) => {
             governed.lost().await;
@@ -115,8 +116,14 @@ async fn contained(at: &RunAt) -> Result<Told> {
     if !by_itself {
         complain(&format!("callgate: {}", finished.ending.exit));
     }
-    governed.ended(report::for_log(&finished, &sets), by_itself).await?;
-    let changes = settle(at, &governed, sets, by_itself, &interrupts).await?;
+    governed.ended(report::for_log(&finished, &walked), by_itself).await?;
+    let changes = match walked.failed {
+        Some(why) => {
+            complain(&format!("callgate: nothing was committed: {why}"));
+            Changes::KeptOut
+        }
+        None => settle(at, &governed, walked.sets, by_itself, &interrupts).await?,
+    };
     let spoke = finished.ending.usage.stderr > 0;
     Ok(Told::Ended { exit: finished.ending.exit, signal: interrupts.heard(), changes, spoke })
 }

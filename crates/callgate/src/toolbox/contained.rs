@@ -9,13 +9,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use callgate_doors::tools::{Conduct, Progress};
-use callgate_sandbox::{Finished, Host, Launcher, Plan, Request, Running, Sink, Streams, WriteSet, compile};
+use callgate_sandbox::{Finished, Host, Launcher, Plan, Request, Running, Sink, Streams, compile};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::kept::Kept;
 use super::{Setting, Task};
+use crate::command::run::report::Walked;
 
 /// The shell that reads a command. Policy judged the line as this one reads it; another would read some lines
 /// otherwise, so there is none in its place.
@@ -41,8 +42,8 @@ pub(super) struct Program {
 /// What came of it.
 pub(super) struct Ran {
     pub(super) finished: Finished,
-    /// What it changed, walked.
-    pub(super) sets: Vec<WriteSet>,
+    /// What it changed.
+    pub(super) walked: Walked,
     pub(super) output: Kept,
 }
 
@@ -112,8 +113,7 @@ where
 /// What it changed, found by walking it.
 async fn walked(mut finished: Finished, output: Kept) -> io::Result<Ran> {
     let written = std::mem::take(&mut finished.written);
-    let walk = move || written.into_iter().map(WriteSet::of).collect::<Result<Vec<_>, _>>().map_err(io::Error::other);
-    Ok(Ran { finished, sets: blocking(walk).await?, output })
+    Ok(Ran { finished, walked: blocking(move || Ok(Walked::of(written))).await?, output })
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {

@@ -129,6 +129,11 @@ impl Said {
         match settled {
             Settled::Nothing => {}
             Settled::Committed(changes) => self.structured.set("committed", count(changes)),
+            Settled::Unknown(why) => {
+                self.structured.set("discarded", "all");
+                self.texts.push(format!("[Changes to files were not kept: {why}]"));
+                self.failed = true;
+            }
             Settled::Discarded(changes, why) => {
                 self.structured.set("discarded", count(changes));
                 self.texts.push(format!("[{changes} changes to files were not kept: {why}]"));

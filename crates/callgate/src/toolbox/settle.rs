@@ -24,6 +24,8 @@ pub(super) enum Settled {
     Committed(usize),
     /// So many are gone, and why.
     Discarded(usize, String),
+    /// Nobody knows how many are gone, and why.
+    Unknown(String),
 }
 
 /// One commit at a time: each compares with what it finds.
@@ -110,6 +112,7 @@ impl Settled {
     fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Nothing, one) | (one, Self::Nothing) => one,
+            (unknown @ Self::Unknown(_), _) | (_, unknown @ Self::Unknown(_)) => unknown,
             (Self::Committed(a), Self::Committed(b)) => Self::Committed(a.saturating_add(b)),
             (Self::Discarded(a, why), Self::Discarded(b, _)) => Self::Discarded(a.saturating_add(b), why),
             (discarded @ Self::Discarded(..), Self::Committed(_)) => discarded,

@@ -44,6 +44,25 @@ fn a_program_that_a_limit_ends() {
     assert_eq!(state(mcp.terminal("true")), "exit");
 }
 
+/// What cannot be walked is not kept; but how the run ended is known, told and recorded all the same.
+#[test]
+fn what_cannot_be_walked_hides_no_run() {
+    let mut rig = Rig::with("disk = \"16MiB\"").serving();
+    let result =
+        rig.call("terminal", json!({"command": "echo said; for i in 1 2 3; do truncate -s 15M $i; done; exit 5"}));
+    assert_eq!(
+        (&result["structuredContent"]["state"], &result["structuredContent"]["code"]),
+        (&json!("exit"), &json!(5)),
+        "{result}"
+    );
+    assert_eq!((&result["structuredContent"]["discarded"], &result["isError"]), (&json!("all"), &json!(true)));
+    assert!(texts(&result).starts_with("said\n") && texts(&result).contains("files with holes"), "{result}");
+    assert_eq!(rig.read("1"), None);
+    let records = rig.records();
+    let run = records.iter().find(|record| record["exit"] == "exit").expect("its outcome");
+    assert!(run.to_string().contains("sandbox") || run["status"] == "error", "{run}");
+}
+
 #[test]
 fn a_program_that_never_started() {
     let rig = Rig::new().serving();

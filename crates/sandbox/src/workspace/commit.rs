@@ -12,14 +12,14 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{
-    AtFlags, FileType, Gid, Mode, OFlags, Uid, chownat, fchmod, fdatasync, fstat, fsync, mkdirat, openat, statat,
-    symlinkat, syncfs,
+    AtFlags, Gid, Mode, OFlags, Uid, chownat, fchmod, fdatasync, fstat, fsync, mkdirat, openat, statat, symlinkat,
+    syncfs,
 };
 use rustix::io::Errno;
 
 use super::journal::{Journals, lock};
 use super::staging::{self, Staging};
-use super::steps::{Step, folder_at, inode_at, name_of, parent_of, staged_name};
+use super::steps::{Known, Step, folder_at, name_of, parent_of, staged_name};
 use super::walk::{look, open_file, open_root};
 use super::{Change, Class, Node, Op, WriteSet, shown, steps};
 
@@ -144,7 +144,7 @@ impl WriteSet {
 
     /// Stages everything, compares the host with what was walked, and says what will be done. With it comes what each
     /// change's side of the host was known by.
-    fn stage_all(&self, root: &OwnedFd, staging: &Staging<'_>) -> Result<(Vec<Step>, Vec<Option<Seen>>), CommitError> {
+    fn stage_all(&self, root: &OwnedFd, staging: &Staging<'_>) -> Result<(Vec<Step>, Vec<Option<Known>>), CommitError> {
         for (index, change) in self.changes().iter().enumerate() {
             self.stage(root, staging, index, change)?;
         }
@@ -183,16 +183,16 @@ impl WriteSet {
                 let known = modes.entry(&change.path).or_default();
                 *known = (known.0.or(before), after);
             }
-            let inode_of = |folder: &OwnedFd, name: &OsStr| inode_at(folder, name).map_err(at)?.ok_or(at(Errno::NOENT));
-            let new = || inode_of(staging.folder(), OsStr::new(&staged_name(staged)));
+            let known = |folder: &OwnedFd, name: &OsStr| Known::at(folder, name).map_err(at)?.ok_or(at(Errno::NOENT));
+            let new = || known(staging.folder(), OsStr::new(&staged_name(staged)));
             match (change.op, &change.after) {
                 (Op::Deleted, _) => {
-                    let inode = inode_of(&parent_of(root, &change.path).map_err(at)?, name_of(&change.path))?;
-                    gone.push(Step::TakeAway { path: path(), staged, inode });
+                    let known = known(&parent_of(root, &change.path).map_err(at)?, name_of(&change.path))?;
+                    gone.push(Step::TakeAway { path: path(), staged, known });
                 }
-                (Op::Created, Some(_)) => come.push(Step::Put { path: path(), staged, inode: new()? }),
+                (Op::Created, Some(_)) => come.push(Step::Put { path: path(), staged, known: new()? }),
                 (Op::Changed, None | Some(Node::Folder { .. })) | (Op::Created, None) => {}
-                (Op::Changed, Some(_)) => come.push(Step::Exchange { path: path(), staged, inode: new()? }),
+                (Op::Changed, Some(_)) => come.push(Step::Exchange { path: path(), staged, known: new()? }),
             }
         }
         let mode = |path: &Path, before, after| Step::Mode { path: path.to_owned(), before, after };
@@ -214,7 +214,7 @@ impl WriteSet {
         root: &OwnedFd,
         staging: &Staging<'_>,
         steps: &[Step],
-        seen: &[Option<Seen>],
+        seen: &[Option<Known>],
     ) -> Result<(), CommitError> {
         for step in steps {
             let at = |error| CommitError::at(step.path(), error);
@@ -224,10 +224,10 @@ impl WriteSet {
                 Step::TakeAway { staged, .. } | Step::Exchange { staged, .. } => *staged,
                 Step::Put { .. } | Step::Mode { .. } => continue,
             };
-            let now = Seen::at(staging.folder(), staged_name(left)).map_err(at)?;
+            let now = Known::at(staging.folder(), OsStr::new(&staged_name(left))).map_err(at)?;
             let before = usize::try_from(left).ok().and_then(|index| seen.get(index).copied().flatten());
             // A folder is empty, or it could not be removed.
-            if !now.is_folder && before != Some(now) {
+            if before != now && !now.is_some_and(|now| now.is_folder()) {
                 return Err(CommitError::Conflict(shown(step.path())));
             }
         }
@@ -332,29 +332,8 @@ pub(super) fn open_at(root: &OwnedFd, change: &Change) -> Option<OwnedFd> {
     open_file(parent.as_fd(), name_of(&change.path)).ok()
 }
 
-/// What a file or link of the host is known by, beside its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Seen {
-    node: u64,
-    size: i64,
-    written: (i64, u64),
-    is_folder: bool,
-}
-
-impl Seen {
-    fn at(parent: impl AsFd, name: impl rustix::path::Arg) -> rustix::io::Result<Self> {
-        let stat = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
-        Ok(Self {
-            node: stat.st_ino,
-            size: stat.st_size,
-            written: (stat.st_mtime, stat.st_mtime_nsec),
-            is_folder: FileType::from_raw_mode(stat.st_mode) == FileType::Directory,
-        })
-    }
-}
-
 /// The host's side is still what was walked; what it is known by, if something is there.
-fn unchanged(root: &OwnedFd, change: &Change) -> Result<Option<Seen>, CommitError> {
+fn unchanged(root: &OwnedFd, change: &Change) -> Result<Option<Known>, CommitError> {
     let parent = match parent_of(root, &change.path) {
         Ok(parent) => parent,
         // It will be made, with the rest of what is new, or made where something else was.
@@ -362,7 +341,7 @@ fn unchanged(root: &OwnedFd, change: &Change) -> Result<Option<Seen>, CommitErro
         Err(error) => return Err(CommitError::at(&change.path, error)),
     };
     // Before it is read, so that whoever writes meanwhile is noticed.
-    let seen = Seen::at(&parent, name_of(&change.path)).ok();
+    let seen = Known::at(&parent, name_of(&change.path)).map_err(|error| CommitError::at(&change.path, error))?;
     let now = look(parent.as_fd(), name_of(&change.path), &change.path)?;
     // Where something else is deleted first, what is made finds it still there.
     if now == change.before || change.op == Op::Created && change.before.is_none() {

@@ -8,7 +8,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, fstat, mkdirat, openat, unlinkat};
 use rustix::io::Errno;
 
 use super::CommitError;
-use super::steps::inode_at;
+use super::steps::Known;
 
 /// What such a folder is called: this, the committing process's number, and another one. Nothing that runs contained may
 /// bring one.
@@ -30,7 +30,7 @@ impl<'a> Staging<'a> {
     pub(super) fn name(root: &OwnedFd) -> rustix::io::Result<String> {
         for attempt in 0..ATTEMPTS {
             let name = format!("{PREFIX}{}-{attempt}", std::process::id());
-            if inode_at(root, OsStr::new(&name))?.is_none() {
+            if Known::at(root, OsStr::new(&name))?.is_none() {
                 return Ok(name);
             }
         }

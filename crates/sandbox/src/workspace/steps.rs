@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, ResolveFlags, openat, openat2, renameat_with, statat};
 use rustix::io::Errno;
 
-use crate::wire::{Malformed, Wire};
+use crate::wire::{Malformed, Wire, fields};
 
 /// One step, at a path below the workspace. `staged` names what lies in the staging folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,22 +17,22 @@ pub(super) enum Step {
     TakeAway {
         path: PathBuf,
         staged: u32,
-        /// Of what stands there.
-        inode: u64,
+        /// What stands there.
+        known: Known,
     },
     /// What is staged goes there, where nothing is.
     Put {
         path: PathBuf,
         staged: u32,
-        /// Of what is staged.
-        inode: u64,
+        /// What is staged.
+        known: Known,
     },
     /// What stands there and what is staged change places.
     Exchange {
         path: PathBuf,
         staged: u32,
-        /// Of what is staged before, and stands there after.
-        inode: u64,
+        /// What is staged before, and stands there after.
+        known: Known,
     },
     /// The folder there gets another mode.
     Mode { path: PathBuf, before: u32, after: u32 },
@@ -75,24 +75,23 @@ impl Step {
         };
         let name = name_of(self.path());
         match self {
-            Self::TakeAway { staged, inode, .. } => {
+            Self::TakeAway { staged, known, .. } => {
                 let staged = staged_name(*staged);
-                if inode_at(staging, OsStr::new(&staged))? != Some(*inode) {
+                if !known.stands(staging, OsStr::new(&staged))? {
                     return Ok(());
                 }
                 renameat_with(staging, staged, &parent, name, RenameFlags::NOREPLACE)
             }
-            Self::Put { staged, inode, .. } => {
+            Self::Put { staged, known, .. } => {
                 let staged = staged_name(*staged);
-                if inode_at(&parent, name)? != Some(*inode) {
+                if !known.stands(&parent, name)? {
                     return Ok(());
                 }
                 renameat_with(&parent, name, staging, staged, RenameFlags::NOREPLACE)
             }
-            Self::Exchange { staged, inode, .. } => {
+            Self::Exchange { staged, known, .. } => {
                 let staged = staged_name(*staged);
-                let there = inode_at(&parent, name)? == Some(*inode);
-                if !there || inode_at(staging, OsStr::new(&staged))?.is_none() {
+                if !known.stands(&parent, name)? || Known::at(staging, OsStr::new(&staged))?.is_none() {
                     return Ok(());
                 }
                 renameat_with(staging, staged, &parent, name, RenameFlags::EXCHANGE)
@@ -124,28 +123,71 @@ pub(super) fn take_back(steps: &[Step], root: &OwnedFd, staging: &OwnedFd) -> Re
 
 impl Wire for Step {
     fn put(&self, out: &mut Vec<u8>) {
-        let (kind, path, first, second) = match self {
-            Self::TakeAway { path, staged, inode } => (0_u8, path, *staged, *inode),
-            Self::Put { path, staged, inode } => (1, path, *staged, *inode),
-            Self::Exchange { path, staged, inode } => (2, path, *staged, *inode),
-            Self::Mode { path, before, after } => (3, path, *before, u64::from(*after)),
+        let (kind, path, number) = match self {
+            Self::TakeAway { path, staged, .. } => (0_u8, path, *staged),
+            Self::Put { path, staged, .. } => (1, path, *staged),
+            Self::Exchange { path, staged, .. } => (2, path, *staged),
+            Self::Mode { path, before, .. } => (3, path, *before),
         };
         kind.put(out);
         path.put(out);
-        first.put(out);
-        second.put(out);
+        number.put(out);
+        match self {
+            Self::TakeAway { known, .. } | Self::Put { known, .. } | Self::Exchange { known, .. } => known.put(out),
+            Self::Mode { after, .. } => after.put(out),
+        }
     }
 
     fn take(from: &mut &[u8]) -> Result<Self, Malformed> {
-        let (kind, path) = (u8::take(from)?, PathBuf::take(from)?);
-        let (first, second) = (u32::take(from)?, u64::take(from)?);
+        let (kind, path, number) = (u8::take(from)?, PathBuf::take(from)?, u32::take(from)?);
         match kind {
-            0 => Ok(Self::TakeAway { path, staged: first, inode: second }),
-            1 => Ok(Self::Put { path, staged: first, inode: second }),
-            2 => Ok(Self::Exchange { path, staged: first, inode: second }),
-            3 => Ok(Self::Mode { path, before: first, after: u32::try_from(second).map_err(|_| Malformed)? }),
+            0 => Ok(Self::TakeAway { path, staged: number, known: Known::take(from)? }),
+            1 => Ok(Self::Put { path, staged: number, known: Known::take(from)? }),
+            2 => Ok(Self::Exchange { path, staged: number, known: Known::take(from)? }),
+            3 => Ok(Self::Mode { path, before: number, after: u32::take(from)? }),
             _ => Err(Malformed),
         }
+    }
+}
+
+/// What a thing is known by, beside its name. An inode's number alone may be another's by tomorrow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Known {
+    inode: u64,
+    is_folder: bool,
+    /// Of what is no folder: its size, and when it was last written.
+    size: u64,
+    written: (u64, u64),
+}
+
+fields!(Known { inode, is_folder, size, written });
+
+impl Known {
+    /// What stands at `name`, if anything does.
+    pub(super) fn at(folder: impl AsFd, name: &OsStr) -> rustix::io::Result<Option<Self>> {
+        let stat = match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => return Ok(None),
+            stat => stat?,
+        };
+        let known = Self { inode: stat.st_ino, ..Self::default() };
+        // What comes into a folder and goes changes the rest.
+        Ok(Some(match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory => Self { is_folder: true, ..known },
+            _ => Self {
+                size: stat.st_size.unsigned_abs(),
+                written: (stat.st_mtime.unsigned_abs(), stat.st_mtime_nsec),
+                ..known
+            },
+        }))
+    }
+
+    pub(super) fn is_folder(&self) -> bool {
+        self.is_folder
+    }
+
+    /// Whether it stands at `name`, and nobody has written to it since.
+    fn stands(&self, folder: impl AsFd, name: &OsStr) -> rustix::io::Result<bool> {
+        Ok(Self::at(folder, name)? == Some(*self))
     }
 }
 
@@ -172,15 +214,6 @@ pub(super) fn folder_at(root: &OwnedFd, path: &Path) -> rustix::io::Result<Owned
     openat2(root, path, flags, Mode::empty(), resolve)
 }
 
-/// The inode of what stands at `name`, if anything does.
-pub(super) fn inode_at(folder: impl AsFd, name: &OsStr) -> rustix::io::Result<Option<u64>> {
-    match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) => Ok(Some(stat.st_ino)),
-        Err(Errno::NOENT) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
 /// The mode of a folder, which is opened so that no link is followed.
 pub(super) fn set_mode(parent: &OwnedFd, name: &OsStr, mode: u32) -> rustix::io::Result<()> {
     // As a path alone: it may be closed to reading. What is open is a folder, so its name here is no link to elsewhere.
@@ -197,9 +230,9 @@ mod tests {
     fn steps_are_read_as_they_were_written() {
         let path = || PathBuf::from("a/b");
         let steps = vec![
-            Step::TakeAway { path: path(), staged: 1, inode: u64::MAX },
-            Step::Put { path: path(), staged: u32::MAX, inode: 2 },
-            Step::Exchange { path: path(), staged: 3, inode: 0 },
+            Step::TakeAway { path: path(), staged: 1, known: Known { inode: u64::MAX, ..Known::default() } },
+            Step::Put { path: path(), staged: u32::MAX, known: Known { is_folder: true, ..Known::default() } },
+            Step::Exchange { path: path(), staged: 3, known: Known { written: (1, 2), size: 3, ..Known::default() } },
             Step::Mode { path: path(), before: 0o500, after: 0o7777 },
         ];
         let bytes = steps.to_bytes();

@@ -4,12 +4,29 @@ use std::fs::File;
 use std::io::{self, Write};
 
 use callgate_core::RunReport;
-use callgate_sandbox::{Finished, ReadBack, WriteSet, shown};
+use callgate_sandbox::{Finished, ReadBack, WriteSet, Written, shown};
 use callgate_text::Json;
 
+/// What a run wrote, walked.
+pub(crate) struct Walked {
+    /// One for each copy-on-write folder; none, if it could not all be walked.
+    pub(crate) sets: Vec<WriteSet>,
+    /// Why it could not be. That a run left what cannot be walked is its own doing, and no reason to forget the run.
+    pub(crate) failed: Option<String>,
+}
+
+impl Walked {
+    pub(crate) fn of(written: Vec<Written>) -> Self {
+        match written.into_iter().map(WriteSet::of).collect() {
+            Ok(sets) => Self { sets, failed: None },
+            Err(error) => Self { sets: Vec::new(), failed: Some(error.to_string()) },
+        }
+    }
+}
+
 /// Writes all of it.
-pub(super) fn write(file: File, finished: &Finished, sets: &[WriteSet]) -> io::Result<()> {
-    put(file, &json(finished, sets, true))
+pub(super) fn write(file: File, finished: &Finished, walked: &Walked) -> io::Result<()> {
+    put(file, &json(finished, walked, true))
 }
 
 /// Writes that nothing ran, since the gate did not allow it.
@@ -24,16 +41,16 @@ fn put(mut file: File, json: &Json) -> io::Result<()> {
 }
 
 /// What the log keeps: every change, or, where they are too many, how many and the digest of all.
-pub(crate) fn for_log(finished: &Finished, sets: &[WriteSet]) -> RunReport {
+pub(crate) fn for_log(finished: &Finished, walked: &Walked) -> RunReport {
     let exit = finished.ending.exit.word().to_owned();
-    let full = RunReport { exit, report: json(finished, sets, true) };
-    if full.is_fit() { full } else { RunReport { report: json(finished, sets, false), ..full } }
+    let full = RunReport { exit, report: json(finished, walked, true) };
+    if full.is_fit() { full } else { RunReport { report: json(finished, walked, false), ..full } }
 }
 
-fn json(finished: &Finished, sets: &[WriteSet], changes: bool) -> Json {
+fn json(finished: &Finished, walked: &Walked, changes: bool) -> Json {
     let usage = &finished.ending.usage;
     let number = |number: u64| Json::String(number.to_string());
-    let written = sets.iter().map(|set| {
+    let written = walked.sets.iter().map(|set| {
         let mut members = vec![
             ("folder", Json::String(shown(set.folder()))),
             ("digest", Json::from(set.digest())),
@@ -44,7 +61,7 @@ fn json(finished: &Finished, sets: &[WriteSet], changes: bool) -> Json {
         }
         Json::object(members)
     });
-    Json::object([
+    let mut members = vec![
         ("exit", Json::String(finished.ending.exit.word().to_owned())),
         ("detail", Json::String(finished.ending.exit.to_string())),
         ("got", finished.got.as_ref().map_or(Json::Null, ReadBack::to_json)),
@@ -54,5 +71,7 @@ fn json(finished: &Finished, sets: &[WriteSet], changes: bool) -> Json {
         ("stdout", number(usage.stdout)),
         ("stderr", number(usage.stderr)),
         ("written", Json::Array(written.collect())),
-    ])
+    ];
+    members.extend(walked.failed.as_deref().map(|why| ("not_walked", Json::from(why))));
+    Json::object(members)
 }

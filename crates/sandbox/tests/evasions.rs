@@ -160,6 +160,25 @@ fn what_instructions_are_made_of_is_instructions() {
 }
 
 #[test]
+fn a_folder_does_not_become_another_by_a_link_of_its_name() {
+    let pipeline = Class::Pipeline;
+    check(&[], "mkdir -p x/workflows; echo evil > x/workflows/ci.yml; ln -s x .github", &[pipeline]);
+    check(&[("x/workflows/ci.yml", "")], "ln -s x .github", &[pipeline]);
+    check(&[("a/b/x/workflows/ci.yml", "")], "ln -s x a/b/.GitHub", &[pipeline]);
+    // First the link, to nothing that matters; then what it makes matter.
+    check(&[("x/readme", "")], "ln -s x .github", &[]);
+    check(&[(".github", "-> x"), ("x/readme", "")], "mkdir x/workflows; echo evil > x/workflows/ci.yml", &[pipeline]);
+    check(&[(".github", "-> x"), ("x/readme", "")], "echo fine > x/readme", &[]);
+    check(&[], "mkdir -p c/git; echo evil > c/git/config; ln -s c .config", &[Class::RepositoryConfig]);
+    check(
+        &[],
+        "mkdir -p real/share/systemd; echo evil > real/share/systemd/x; ln -s real .local",
+        &[Class::ShellStart],
+    );
+    check(&[("t/build.py", "")], "ln -s t tools; echo fine > t/build.py", &[]);
+}
+
+#[test]
 fn what_an_agents_settings_start_is_of_its_settings() {
     let config = Class::AgentConfig;
     let hook = |command: &str| {

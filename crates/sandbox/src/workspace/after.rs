@@ -63,6 +63,12 @@ impl<'a> After<'a> {
         }
     }
 
+    /// Whether something will stand at `path`, whose names are in their plainest form unless the host's are meant.
+    pub(super) fn stands(&self, path: &Path) -> bool {
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return true };
+        self.holds(folder, &name.to_string_lossy())
+    }
+
     fn host_kind(&self, path: &Path) -> Option<FileType> {
         let parent = parent_of(self.root, path).ok()?;
         let stat = statat(&parent, name_of(path), AtFlags::SYMLINK_NOFOLLOW).ok()?;

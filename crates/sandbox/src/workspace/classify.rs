@@ -3,12 +3,12 @@
 
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
-use std::path::{Component, Path};
+use std::path::Path;
 
 use rustix::time::Timespec;
 
 use super::after::After;
-use super::names::{by_names, folded};
+use super::names::{begun, by_names, folded};
 use super::reached::Reached;
 use super::repositories::{Bare, in_git};
 use super::{Change, Node, links};
@@ -116,11 +116,16 @@ pub(super) fn classify(folder: &Path, root: &OwnedFd, since: Timespec, changes: 
             classes.insert(Class::AgentConfig);
         }
         match &change.after {
-            Some(Node::Link { target }) => {
-                if links::within(folder, &change.path, target, &|at| after.link(at)).is_none() {
+            Some(Node::Link { target }) => match links::within(folder, &change.path, target, &|at| after.link(at)) {
+                None => {
                     classes.insert(Class::OutwardLink);
                 }
-            }
+                Some(place) => classes.extend(
+                    begun(&plain_names(&change.path))
+                        .filter(|(_, rest)| after.stands(&place.join(rest)))
+                        .map(|(class, _)| class),
+                ),
+            },
             Some(Node::File { mode, .. } | Node::Folder { mode }) if mode & 0o6000 != 0 => {
                 classes.insert(Class::SetId);
             }
@@ -143,19 +148,22 @@ fn of_a_gate(after: &After<'_>, path: &Path) -> bool {
     })
 }
 
+/// The names of a path in their plainest form.
+pub(super) fn plain_names(path: &Path) -> Vec<String> {
+    path.iter().map(|name| folded(&name.to_string_lossy())).collect()
+}
+
 /// The classes that the words of a path give it.
 pub(super) fn by_path(path: &Path) -> BTreeSet<Class> {
     let mut classes = BTreeSet::new();
-    let mut names = Vec::new();
-    for part in path.components() {
-        let Component::Normal(name) = part else { continue };
+    for name in path {
         // What does not show, or turns the direction of reading, deceives whoever looks at it.
         let plain = |text: &&str| !text.chars().any(char::is_control) && callgate_text::reveal(text).is_none();
         if name.to_str().filter(plain).is_none() {
             classes.insert(Class::StrangeName);
         }
-        names.push(folded(&name.to_string_lossy()));
     }
+    let names = plain_names(path);
     classes.extend(by_names(&names));
     for (index, _) in names.iter().enumerate().filter(|(_, name)| *name == ".git") {
         classes.extend(in_git(names.get(index + 1..).unwrap_or_default()));

@@ -4,6 +4,7 @@
 //! up, since a file system may not tell spellings apart.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use super::Class;
@@ -193,6 +194,18 @@ fn folders() -> &'static Folders {
             }
         }
         table
+    })
+}
+
+/// Of folders of the table that begin where `names` end: their class, and what is missing. By a link of that name,
+/// another folder becomes one of them.
+pub(super) fn begun(names: &[String]) -> impl Iterator<Item = (Class, PathBuf)> {
+    folders().values().flatten().filter_map(|(class, folder)| {
+        (1..folder.len()).find_map(|length| {
+            let (start, rest) = folder.split_at(length);
+            let tail = names.len().checked_sub(length).and_then(|from| names.get(from..))?;
+            tail.iter().zip(start).all(|(here, known)| here == known).then(|| (*class, rest.iter().collect()))
+        })
     })
 }
 

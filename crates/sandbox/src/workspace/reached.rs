@@ -12,8 +12,8 @@ use callgate_text::Json;
 use rustix::fs::FileType;
 
 use super::after::After;
-use super::classify::by_path;
-use super::names::{folded, leads_somewhere};
+use super::classify::{by_path, plain_names};
+use super::names::{begun, folded, leads_somewhere};
 use super::{Change, Class, links};
 
 /// How deep the folders are looked through in which everything has a class.
@@ -86,12 +86,19 @@ impl Search<'_> {
     fn link(&mut self, path: &Path) {
         let mut classes = by_path(path);
         classes.remove(&Class::StrangeName);
-        if classes.is_empty() {
+        let begun: Vec<_> = begun(&plain_names(path)).collect();
+        if classes.is_empty() && begun.is_empty() {
             return;
         }
         let Some(target) = self.after.host_link(path) else { return };
         let place = links::within(self.folder, path, &target, &|at| self.after.host_link(at));
         if let Some(place) = place {
+            for (class, rest) in begun {
+                self.note(place.join(rest), &BTreeSet::from([class]));
+            }
+            if classes.is_empty() {
+                return;
+            }
             self.note(place.clone(), &classes);
             if classes.contains(&Class::Instructions) {
                 self.instructions(&place, &mut MOST_INCLUDED.clone());

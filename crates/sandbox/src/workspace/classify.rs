@@ -231,6 +231,8 @@ mod tests {
             (".roorules-code", Class::Instructions),
             ("node_modules/x/CLAUDE.md", Class::Instructions),
             ("mise.local.toml", Class::ShellStart),
+            (".mise.toml", Class::ShellStart),
+            ("mise.toml", Class::ShellStart),
             ("rust-toolchain.toml", Class::ToolConfig),
             ("gradle/wrapper/gradle-wrapper.properties", Class::ToolConfig),
             ("x/site-packages/sitecustomize.py", Class::ToolConfig),

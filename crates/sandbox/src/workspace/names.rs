@@ -53,7 +53,8 @@ const NAMES: &[(Class, &str)] = &[
         ".bashrc .bash_profile .bash_login .bash_logout .bash_aliases .bash_completion .profile .zshrc .zshenv \
          .zprofile .zlogin .zlogout .kshrc .mkshrc .cshrc .tcshrc .login .logout .shrc .xonshrc .inputrc .editrc \
          .envrc .direnvrc .xprofile .xinitrc .xserverrc .xsession .xsessionrc .pam_environment .login_conf .tmux.conf \
-         .screenrc .lessfilter .lesskey .rhosts .shosts .k5login .forward .procmailrc .mailcap .rtx.toml",
+         .screenrc .lessfilter .lesskey .rhosts .shosts .k5login .forward .procmailrc .mailcap .rtx.toml mise.toml \
+         .mise.toml",
     ),
     (
         Class::ToolConfig,

@@ -1,12 +1,14 @@
-//! Profiles and plans: no text makes a reader panic, and no profile that extends another grants more than it.
+//! Profiles, plans and what a commit looks into: no text makes a reader panic, no profile that extends another grants more
+//! than it, and no setting leads above its folder.
 #![no_main]
 
-use callgate_sandbox::{Profiles, check_message};
+use callgate_sandbox::{Profiles, check_message, check_names};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     check_message(data); // never panics; maps may come in another order than they were written
     let Ok(text) = std::str::from_utf8(data) else { return };
+    assert!(check_names(text));
     let Ok(profiles) = Profiles::parse(text) else { return };
     for profile in profiles.iter() {
         assert_eq!(profile.digest(), profile.clone().digest());

@@ -37,4 +37,6 @@ pub use profile::{
 };
 pub use readback::ReadBack;
 pub use run::{Canceller, Finished, LaunchError, Launcher, Running, Sink, Standby, Streams, Written};
+#[doc(hidden)]
+pub use workspace::check_names;
 pub use workspace::{Change, Class, CommitError, Journals, Node, Op, WriteSet, shown};

@@ -186,3 +186,11 @@ impl Node {
 pub fn shown(path: &Path) -> String {
     callgate_text::escaped(path.as_os_str().as_bytes())
 }
+
+/// Reads `text` as names of files, as settings of `git` and as those of an agent, for the fuzzer: whatever is read stays
+/// below the folder.
+#[doc(hidden)]
+pub fn check_names(text: &str) -> bool {
+    text.lines().for_each(|line| drop(classify::by_path(Path::new(line))));
+    reached::check_settings(text)
+}

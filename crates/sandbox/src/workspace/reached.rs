@@ -271,6 +271,16 @@ fn settings(text: &str) -> Vec<(String, String, String)> {
     found
 }
 
+/// Whether every place that `text` names is below the folder.
+pub(super) fn check_settings(text: &str) -> bool {
+    let mut words: Vec<String> = settings(text).into_iter().map(|(_, _, value)| value).collect();
+    if let Ok(json) = Json::parse(text.as_bytes()) {
+        commands(&json, true, &mut words);
+    }
+    let places = words.iter().filter_map(|word| below(Path::new("a/b"), word));
+    places.into_iter().all(|place| place.components().all(|part| matches!(part, Component::Normal(_))))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -294,6 +304,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_text_makes_the_reader_panic(text in "(\\[|\\]|\"|=|\\\\|\n|\r|#|;|[a-c]|\\PC){0,60}") {
+            assert!(check_settings(&text));
             for (section, key, _) in settings(&text) {
                 assert_eq!((section.to_lowercase(), key.to_lowercase()), (section, key));
             }

@@ -15,6 +15,7 @@
 //! but that: it has one thread, sees no plan, and is told nothing of any run.
 
 mod groups;
+mod handed;
 mod inside;
 mod mounts;
 mod owners;
@@ -27,10 +28,12 @@ mod watch;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::ExitCode;
+use std::time::Instant;
 
+use self::start::Over;
 use crate::ending::{Fault, Step};
 use crate::message::{Answer, Order, receive, send};
-use crate::plan::Layer;
+use crate::plan::{Errand, Ground, Layer};
 use crate::seccomp;
 use crate::sys::{self, Side};
 
@@ -84,29 +87,53 @@ fn serve() -> Result<(), Fault> {
     let stdin = std::io::stdin();
     let socket = stdin.as_fd();
     let (order, descriptors) = receive::<Order>(socket).step("order")?.ok_or_else(|| Fault::new("order", "none"))?;
-    let answer = match order {
-        Order::Probe => Answer::Offers(probe::probe()),
-        Order::Run(plan) => {
-            if plan.has(Layer::CloseFiles) {
-                close_inherited(&descriptors)?;
-            }
-            let mut descriptors = descriptors.into_iter();
-            let (Some(out), Some(err)) = (descriptors.next(), descriptors.next()) else {
-                return Err(Fault::new("order", "nowhere to write to"));
-            };
-            rustix::stdio::dup2_stdout(&out).step("standard output")?;
-            rustix::stdio::dup2_stderr(&err).step("standard error")?;
-            drop((out, err));
-            match start::run(&plan, descriptors.next(), socket) {
-                Ok(over) => {
-                    let written: Vec<_> = over.written.iter().map(AsFd::as_fd).collect();
-                    return send(socket, &Answer::Ended(over.ending.clone()), &written).step("report");
-                }
-                Err(fault) => Answer::Refused(fault),
-            }
+    let over = match order {
+        Order::Probe => return send(socket, &Answer::Offers(probe::probe()), &[]).step("report"),
+        Order::Run(plan) => run(&plan.ground, Some((plan.errand, descriptors)), socket),
+        Order::Prepare(ground) => run(&ground, None, socket),
+        Order::Launch(_) => Err(Fault::new("order", "no ground is ready for an errand")),
+    };
+    match over {
+        Ok(Some(over)) => {
+            let written: Vec<_> = over.written.iter().map(AsFd::as_fd).collect();
+            send(socket, &Answer::Ended(over.ending.clone()), &written).step("report")
+        }
+        // It was never needed.
+        Ok(None) => Ok(()),
+        Err(fault) => send(socket, &Answer::Refused(fault), &[]).step("report"),
+    }
+}
+
+/// Makes a sandbox ready, waits for the errand if it is not there yet, and runs it.
+fn run(
+    ground: &Ground,
+    given: Option<(Errand, Vec<OwnedFd>)>,
+    socket: BorrowedFd<'_>,
+) -> Result<Option<Over>, Fault> {
+    let mut started = Instant::now();
+    if ground.has(Layer::CloseFiles) {
+        close_inherited(given.as_ref().map(|(_, descriptors)| descriptors.as_slice()).unwrap_or_default())?;
+    }
+    let mut prepared = start::prepare(ground)?;
+    let (errand, descriptors) = match given {
+        Some(given) => given,
+        None => {
+            let groups = prepared.ready()?;
+            send(socket, &Answer::Ready(groups), &[]).step("report")?;
+            let Some(given) = prepared.errand(socket)? else { return Ok(None) };
+            // What was done before anybody asked is nobody's time.
+            started = Instant::now();
+            given
         }
     };
-    send(socket, &answer, &[]).step("report")
+    let mut descriptors = descriptors.into_iter();
+    let (Some(out), Some(err)) = (descriptors.next(), descriptors.next()) else {
+        return Err(Fault::new("order", "nowhere to write to"));
+    };
+    rustix::stdio::dup2_stdout(&out).step("standard output")?;
+    rustix::stdio::dup2_stderr(&err).step("standard error")?;
+    drop((out, err));
+    prepared.launch(&errand, descriptors.next(), socket, started).map(Some)
 }
 
 /// Whatever the supervisor had open when it started us, by its own or a library's carelessness.

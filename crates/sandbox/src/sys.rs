@@ -82,6 +82,21 @@ pub(crate) fn leave_network() -> io::Result<()> {
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Moves this process into the network namespace of the process that `handle` leads to.
+pub(crate) fn join_network(handle: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: no memory is touched; the process has one thread.
+    let done = unsafe { libc::setns(handle.as_raw_fd(), libc::CLONE_NEWNET) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Puts rules of Landlock in force for this process and all that come from it.
+pub(crate) fn restrict_by_landlock(rules: BorrowedFd<'_>) -> io::Result<()> {
+    const NO_FLAGS: libc::c_uint = 0;
+    // SAFETY: no memory is touched.
+    let done = unsafe { libc::syscall(libc::SYS_landlock_restrict_self, rules.as_raw_fd(), NO_FLAGS) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// `struct mount_attr` of `mount_setattr`.
 #[repr(C)]
 struct MountAttributes {

@@ -105,11 +105,7 @@ fn serve() -> Result<(), Fault> {
 }
 
 /// Makes a sandbox ready, waits for the errand if it is not there yet, and runs it.
-fn run(
-    ground: &Ground,
-    given: Option<(Errand, Vec<OwnedFd>)>,
-    socket: BorrowedFd<'_>,
-) -> Result<Option<Over>, Fault> {
+fn run(ground: &Ground, given: Option<(Errand, Vec<OwnedFd>)>, socket: BorrowedFd<'_>) -> Result<Option<Over>, Fault> {
     let mut started = Instant::now();
     if ground.has(Layer::CloseFiles) {
         close_inherited(given.as_ref().map(|(_, descriptors)| descriptors.as_slice()).unwrap_or_default())?;

@@ -85,17 +85,7 @@ pub struct Ground {
     pub(crate) without: Without,
 }
 
-fields!(Ground {
-    profile,
-    mounts,
-    loopback,
-    unix_sockets,
-    limits,
-    landlock,
-    unified,
-    memory_group,
-    without,
-});
+fields!(Ground { profile, mounts, loopback, unix_sockets, limits, landlock, unified, memory_group, without });
 
 /// The part of a [`Plan`] that is known only when something is to run, and is looked for on the host no earlier.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -222,11 +222,9 @@ impl Prepared<'_> {
 
     /// Waits for the errand; nothing if the supervisor has none any more.
     pub(super) fn errand(&self, supervisor: BorrowedFd<'_>) -> Result<Option<(Errand, Vec<OwnedFd>)>, Fault> {
-        let mut list = [
-            PollFd::from_borrowed_fd(supervisor, PollFlags::IN),
-            PollFd::new(&self.sandbox.inside, PollFlags::IN),
-            PollFd::new(&self.sandbox.handle, PollFlags::IN),
-        ];
+        let inside = [&self.sandbox.inside, &self.sandbox.handle].into_iter().chain(&self.heard.laid);
+        let list = std::iter::once(supervisor).chain(inside.map(AsFd::as_fd));
+        let mut list: Vec<PollFd<'_>> = list.map(|one| PollFd::from_borrowed_fd(one, PollFlags::IN)).collect();
         while poll(&mut list, None) == Err(Errno::INTR) {}
         if list.iter().skip(1).any(|inside| !inside.revents().is_empty()) {
             return Err(Fault::new("stand by", "something inside has ended"));

@@ -267,9 +267,7 @@ fn copy_on_write(scratch: &OwnedFd, index: usize, path: &Path, lower: &OwnedFd) 
         .step(here())?;
     attach_in(lower, scratch, &lower_name).step(here())?;
     let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).step(here())?;
-    for (key, value) in
-        [("lowerdir", &lower_name), ("upperdir", &upper_name), ("workdir", &work_name)]
-    {
+    for (key, value) in [("lowerdir", &lower_name), ("upperdir", &upper_name), ("workdir", &work_name)] {
         fsconfig_set_string(&context, key, value.as_str()).step(here())?;
     }
     // Marks in `user.` attributes: those in `trusted.` need privileges outside.

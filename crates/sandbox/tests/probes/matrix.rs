@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use callgate_sandbox::Plan;
 
-use crate::bench::{As, Run};
+use crate::bench::{As, Bench, Run};
 use crate::fixture::Fixture;
 use crate::table::{Outside, PROBES, Probe};
 
@@ -33,34 +33,28 @@ pub(crate) fn plan(fixture: &Fixture, profile: &str, probe: &Probe, unique: &str
     callgate_sandbox::compile(&profile, &request, &bench.host).unwrap()
 }
 
-pub(crate) fn attack(fixture: &Fixture, probe: &Probe, unique: &str) -> Run {
-    fixture.bench.run_plan(&plan(fixture, "workspace", probe, unique))
-}
-
 fn row(fixture: &Fixture, index: usize, probe: &Probe) -> Row {
     fixture.reset();
     let unique = format!("o{index}{:?}", fixture.bench.who);
     let stdout = fixture.without_sandbox(probe, &unique);
     let control = fixture.succeeded(probe, &unique, &stdout);
     fixture.clean(probe, &unique);
-    fixture.reset();
-    let unique = format!("i{index}{:?}", fixture.bench.who);
-    let run = attack(fixture, probe, &unique);
-    let inside = fixture.succeeded(probe, &unique, &run.stdout);
-    fixture.clean(probe, &unique);
-    assert!(!run.stdout.starts_with("UNKNOWN"), "{}: {}", probe.what, run.stdout);
-    if let callgate_sandbox::Exit::Refused(fault) = &run.exit {
-        panic!("{}: the sandbox did not start: {fault}", probe.what);
-    }
-    if std::env::var_os("PROBE_SHOW").is_some() {
-        eprintln!(
-            "{:?} {}: outside {} | inside {} {}",
-            fixture.bench.who,
-            probe.what,
-            stdout.trim(),
-            run.stdout.trim(),
-            run.exit
-        );
+    // In a sandbox that is made for it, and in one that was made ready before.
+    let mut inside = false;
+    for (letter, run) in [('i', Bench::run_plan as fn(&Bench, &Plan) -> Run), ('w', Bench::run_warm)] {
+        fixture.reset();
+        let unique = format!("{letter}{index}{:?}", fixture.bench.who);
+        let run = run(&fixture.bench, &plan(fixture, "workspace", probe, &unique));
+        inside |= fixture.succeeded(probe, &unique, &run.stdout);
+        fixture.clean(probe, &unique);
+        assert!(!run.stdout.starts_with("UNKNOWN"), "{}: {}", probe.what, run.stdout);
+        if let callgate_sandbox::Exit::Refused(fault) = &run.exit {
+            panic!("{}: the sandbox did not start: {fault}", probe.what);
+        }
+        if std::env::var_os("PROBE_SHOW").is_some() {
+            let (who, what, control) = (fixture.bench.who, probe.what, stdout.trim());
+            eprintln!("{who:?} {what}: outside {control} | inside ({letter}) {} {}", run.stdout.trim(), run.exit);
+        }
     }
     Row { control, inside }
 }
@@ -111,8 +105,9 @@ fn document(columns: &[(As, Vec<Row>)]) -> String {
     let mut text = String::from(
         "# What the native sandbox stops\n\n\
          Written by `CALLGATE_BLESS=1 cargo test -p callgate-sandbox --test probes`; the same test fails when this page\n\
-         no longer says what is true. Each probe runs twice as root and twice as an ordinary user: without a sandbox (the\n\
-         positive control: it must succeed, or stand here as not provable) and in the built-in profile `workspace`. What\n\
+         no longer says what is true. Each probe runs as root and as an ordinary user: without a sandbox (the positive\n\
+         control: it must succeed, or stand here as not provable), and in the built-in profile `workspace`, both in a\n\
+         sandbox that is made for it and in one that was made ready before (stopped: by either). What\n\
          counts as success is seen from outside wherever there is something to see: a secret that only the host has, a\n\
          file, a listener, a victim. (So that it is the same everywhere, this page names no machine and no kernel.)\n\n",
     );

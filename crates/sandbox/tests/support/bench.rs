@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use callgate_sandbox::{
-    Exit, Host, Launcher, Plan, Profile, Profiles, ReadBack, Request, Sink, Streams, Usage, Written, compile,
+    Exit, Fitting, Host, Launcher, Plan, Profile, Profiles, ReadBack, Request, Running, Sink, Streams, Unfit, Usage,
+    Written, compile,
 };
 use tempfile::TempDir;
 
@@ -133,26 +134,50 @@ impl Bench {
     }
 
     pub(crate) fn run_plan(&self, plan: &Plan) -> Run {
-        let streams = Streams { stdin: None, stdout: Sink::Pipe, stderr: Sink::Pipe };
-        let mut running = self.launcher.launch(plan, streams).unwrap();
-        let read = |mut from: Box<dyn std::io::Read + Send>| {
-            thread::spawn(move || {
-                let mut bytes = Vec::new();
-                from.read_to_end(&mut bytes).unwrap();
-                String::from_utf8_lossy(&bytes).into_owned()
-            })
-        };
-        let stdout = read(Box::new(running.stdout().unwrap()));
-        let stderr = read(Box::new(running.stderr().unwrap()));
-        let finished = running.wait().unwrap();
-        Run {
-            exit: finished.ending.exit,
-            usage: finished.ending.usage,
-            stdout: stdout.join().unwrap(),
-            stderr: stderr.join().unwrap(),
-            got: finished.got,
-            written: finished.written,
+        followed(self.launcher.launch(plan, piped()).unwrap())
+    }
+
+    /// The plan, run in a sandbox that was made ready before.
+    pub(crate) fn run_warm(&self, plan: &Plan) -> Run {
+        followed(self.fitting(plan).launch(piped()).unwrap())
+    }
+
+    /// A sandbox that stands by for the plan. What other tests mount meanwhile makes one unfit, and another is taken.
+    pub(crate) fn fitting<'a>(&self, plan: &'a Plan) -> Fitting<'a> {
+        for _ in 0..100 {
+            match self.launcher.stand_by(plan.ground()).unwrap().fit(plan) {
+                Ok(fitting) => return fitting,
+                Err(Unfit::MountsChanged) => {}
+                Err(unfit) => panic!("{unfit}"),
+            }
         }
+        panic!("the mounts of this machine never stand still");
+    }
+}
+
+fn piped() -> Streams {
+    Streams { stdin: None, stdout: Sink::Pipe, stderr: Sink::Pipe }
+}
+
+/// Follows a run to its end.
+pub(crate) fn followed(mut running: Running) -> Run {
+    let read = |mut from: Box<dyn std::io::Read + Send>| {
+        thread::spawn(move || {
+            let mut bytes = Vec::new();
+            from.read_to_end(&mut bytes).unwrap();
+            String::from_utf8_lossy(&bytes).into_owned()
+        })
+    };
+    let stdout = read(Box::new(running.stdout().unwrap()));
+    let stderr = read(Box::new(running.stderr().unwrap()));
+    let finished = running.wait().unwrap();
+    Run {
+        exit: finished.ending.exit,
+        usage: finished.ending.usage,
+        stdout: stdout.join().unwrap(),
+        stderr: stderr.join().unwrap(),
+        got: finished.got,
+        written: finished.written,
     }
 }
 

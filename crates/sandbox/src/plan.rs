@@ -219,6 +219,11 @@ impl Plan {
 }
 
 impl Ground {
+    /// The digest of the profile, as text.
+    pub fn profile(&self) -> &str {
+        &self.profile
+    }
+
     #[cfg(any(test, feature = "mutants"))]
     pub(crate) fn has(&self, layer: Layer) -> bool {
         !self.without.0.contains(&layer)

@@ -31,6 +31,8 @@ pub struct ReadBack {
     pub landlock: u32,
     /// Control groups that hold the run.
     pub groups: Vec<String>,
+    /// Whether the sandbox was made ready before it was known what would run. All else here was read after that.
+    pub stood_by: bool,
     /// Layers that were left out, for a test; any makes the run worthless as protection.
     pub weakened: Vec<Layer>,
 }
@@ -45,6 +47,7 @@ fields!(ReadBack {
     namespaces,
     landlock,
     groups,
+    stood_by,
     weakened,
 });
 
@@ -89,12 +92,14 @@ impl Surroundings {
 }
 
 impl ReadBack {
-    /// Reads what the process that is in `surroundings` got. `landlock` and `groups` are what cannot be read there.
+    /// Reads what the process that is in `surroundings` got. What cannot be read there
+    /// is told.
     pub(crate) fn of(
         surroundings: Surroundings,
         ground: &Ground,
         landlock: u32,
         groups: Vec<String>,
+        stood_by: bool,
     ) -> std::io::Result<Self> {
         let Surroundings { pid, uid_map, namespaces } = surroundings;
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
@@ -112,6 +117,7 @@ impl ReadBack {
             namespaces,
             landlock,
             groups,
+            stood_by,
             weakened: ground.weakened().to_vec(),
         })
     }
@@ -152,6 +158,7 @@ impl ReadBack {
             ("namespaces", Json::object(self.namespaces.iter().map(|(k, v)| (k.clone(), Json::String(v.clone()))))),
             ("landlock", Json::integer(self.landlock.into())),
             ("groups", texts(&self.groups)),
+            ("stood_by", Json::Bool(self.stood_by)),
             ("weakened", texts(&weakened)),
         ])
     }

@@ -105,6 +105,8 @@ fn it_does_all_that_a_launch_from_nothing_does() {
                 let (cold, warm) = (bench.run_plan(&plan), bench.run_warm(&plan));
                 assert_eq!(compared(&cold), compared(&warm), "{who:?} {text}");
                 assert_eq!(cold.stderr, warm.stderr, "{who:?} {text}");
+                let stood_by = |run: &bench::Run| run.got.as_ref().unwrap().stood_by;
+                assert!(!stood_by(&cold) && stood_by(&warm), "and the record says so");
                 assert!(cold.stdout.contains("there"), "{cold:?}");
                 let (cold, warm) = (changes(cold.written), changes(warm.written));
                 assert_eq!(cold, warm);

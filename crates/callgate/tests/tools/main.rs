@@ -19,3 +19,4 @@ mod limits;
 mod peers;
 mod rig;
 mod session;
+mod warm;

@@ -164,6 +164,8 @@ pub(super) struct Prepared<'a> {
     to_program: OwnedFd,
     /// The run's user and group, outside.
     identity: (u32, u32),
+    /// Whether it was ready before there was an errand.
+    stood_by: bool,
     heard: Heard,
 }
 
@@ -210,13 +212,15 @@ pub(super) fn prepare(ground: &Ground) -> Result<Prepared<'_>, Fault> {
         // What the init could not reach.
         handed::hand(&to_init, &Sources::open(ground, &ground.mounts, &mounts::DEVICES)?)?;
     }
-    Ok(Prepared { ground, sandbox, to_init, to_program, identity: (id, group_id), heard: Heard::default() })
+    let (identity, heard) = ((id, group_id), Heard::default());
+    Ok(Prepared { ground, sandbox, to_init, to_program, identity, stood_by: false, heard })
 }
 
 impl Prepared<'_> {
     /// Waits until nothing is left to be made ready. The control groups that hold it.
     pub(super) fn ready(&mut self) -> Result<Vec<String>, Fault> {
         self.hear_until(|heard| heard.laid.is_some() && heard.apart)?;
+        self.stood_by = true;
         Ok(self.sandbox.groups.names())
     }
 
@@ -301,7 +305,8 @@ impl Prepared<'_> {
         let mut kept = self.heard.built.take().ok_or_else(gone)?.into_iter();
         let terminal = if errand.terminal { Some(kept.next().ok_or_else(gone)?) } else { None };
         let landlock = self.heard.bound.filter(|_| self.ground.has(Layer::Landlock)).unwrap_or(0);
-        let got = ReadBack::of(surroundings, self.ground, landlock, self.sandbox.groups.names()).step("read back")?;
+        let groups = self.sandbox.groups.names();
+        let got = ReadBack::of(surroundings, self.ground, landlock, groups, self.stood_by).step("read back")?;
         match got.shortfall(self.ground) {
             Some(why) => Err(Fault::new("read back", why)),
             None => Ok(Begun { got, mounts, terminal, written: kept.collect() }),

@@ -34,7 +34,7 @@ use self::start::Over;
 use crate::ending::{Fault, Step};
 use crate::message::{Answer, Order, receive, send};
 use crate::plan::{Errand, Ground, Layer};
-use crate::seccomp;
+use crate::seccomp::{self, Switches};
 use crate::sys::{self, Side};
 
 /// The whole life of the mother of launchers. Standard input is the socket to the supervisor.
@@ -58,8 +58,6 @@ fn bear() -> Result<(), Fault> {
     // Whoever started us could have done so. But a process that is started in another folder is forked off, with
     // copies of all that a large supervisor has mapped.
     rustix::process::chdir("/").step("working directory")?;
-    // What no plan has a say in is made once.
-    let _ = (seccomp::filter(seccomp::Switches::default()), inside::init_filter());
     let stdin = std::io::stdin();
     while let Some((asked, descriptors)) = receive::<u8>(stdin.as_fd()).step("birth")? {
         let Some(socket) = descriptors.into_iter().next().filter(|_| asked == BIRTH) else {
@@ -76,6 +74,8 @@ fn bear() -> Result<(), Fault> {
             }
             Side::Parent { pid, handle } => {
                 send(stdin.as_fd(), &pid.as_raw_nonzero().get(), &[handle.as_fd()]).step("birth")?;
+                // What no plan has a say in is made once, for those to come. The first one does not wait for it.
+                let _: (Vec<_>, _) = (Switches::all().map(seccomp::filter).collect(), inside::init_filter());
             }
         }
     }

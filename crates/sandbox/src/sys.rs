@@ -75,6 +75,58 @@ pub(crate) fn fork(flags: c_int, group: Option<BorrowedFd<'_>>) -> io::Result<Si
     }
 }
 
+/// A process in a user namespace of its own that only sleeps. It runs in this process's memory, so that none has to be
+/// copied for it. Dropping it ends it and waits for that.
+pub(crate) struct Sleeper {
+    pid: Pid,
+    /// What it runs on, as long as it is there.
+    _stack: Box<[u128]>,
+}
+
+impl Sleeper {
+    /// Starts one. It lasts a minute at most, if this process is killed at once.
+    pub(crate) fn start() -> io::Result<Self> {
+        extern "C" fn sleep(_: *mut libc::c_void) -> c_int {
+            let minute = libc::timespec { tv_sec: 60, tv_nsec: 0 };
+            // SAFETY: neither call writes memory, and none that returns fails, so that `errno`, which is the launcher's,
+            // too, stays as it is. `minute` outlives its call. The process ends here and returns to nothing.
+            unsafe {
+                libc::syscall(libc::SYS_prctl, libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0);
+                libc::syscall(libc::SYS_nanosleep, &raw const minute, std::ptr::null::<libc::timespec>());
+                libc::_exit(0)
+            }
+        }
+        let mut stack = vec![0_u128; 512].into_boxed_slice();
+        let flags = libc::CLONE_VM | libc::CLONE_NEWUSER | libc::SIGCHLD;
+        // SAFETY: the new process shares this one's memory and runs `sleep` on a stack of its own, which grows down from
+        // the end given (aligned as `u128` is) and is freed only after the process has been waited for. `sleep` makes
+        // three system calls in some hundred bytes of it, and uses no memory of anybody else's.
+        let pid = unsafe { libc::clone(sleep, stack.as_mut_ptr_range().end.cast(), flags, std::ptr::null_mut()) };
+        match Pid::from_raw(pid) {
+            Some(pid) if pid.as_raw_nonzero().get() > 0 => Ok(Self { pid, _stack: stack }),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Lets it end, without waiting for that.
+    pub(crate) fn end(&self) {
+        // Nobody else can have its number before it has been waited for.
+        let _ = rustix::process::kill_process(self.pid, rustix::process::Signal::KILL);
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        self.end();
+        let waited = || rustix::process::waitpid(Some(self.pid), rustix::process::WaitOptions::empty());
+        while matches!(waited(), Err(rustix::io::Errno::INTR)) {}
+    }
+}
+
 /// Moves this process into a new network namespace, which belongs to the user namespace that it is in.
 pub(crate) fn leave_network() -> io::Result<()> {
     // SAFETY: no memory is touched; the process has one thread.

@@ -54,6 +54,7 @@ fn build_and_run(ground: &Ground, ends: Ends, group: Option<OwnedFd>, root: bool
     }
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     rustix::thread::set_no_new_privs(true).step("no-new-privileges")?;
+    empty_bounding_set(ground)?;
     // The launcher reads back what the program's process got, which it may not of one that hides; nothing else lives in
     // here yet that could.
     rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable).step("show oneself")?;
@@ -68,11 +69,11 @@ fn build_and_run(ground: &Ground, ends: Ends, group: Option<OwnedFd>, root: bool
     };
     drop((program_hears, told));
 
-    let sources = match root {
+    let mut laid = view::Ground::lay(ground)?;
+    laid.add(match root {
         true => handed::take(&hears)?,
         false => Sources::open(ground, &ground.mounts, &mounts::DEVICES)?,
-    };
-    let laid = view::Ground::lay(ground, sources)?;
+    })?;
     Word::Laid.say(&says, &[handle.as_fd()]).step("tell the launcher")?;
 
     let gone = || Fault::new("hear the errand", "the launcher is gone");
@@ -158,12 +159,11 @@ pub(super) fn become_the_user(dies_with_launcher: bool) -> Result<(), Fault> {
     rustix::thread::set_capabilities(None, sets).step("capabilities")
 }
 
-/// Gives all capabilities up, for ever.
-pub(super) fn drop_capabilities(ground: &Ground) -> Result<(), Fault> {
+/// Sees to it that nobody who comes from here gains a capability. It takes none away from who has some.
+fn empty_bounding_set(ground: &Ground) -> Result<(), Fault> {
     if !ground.has(Layer::Capabilities) {
         return Ok(());
     }
-    rustix::thread::clear_ambient_capability_set().step("ambient capabilities")?;
     for capability in CapabilitySet::all().iter() {
         // The kernel may know fewer than we do, and more: `u64::MAX` is read back as missing.
         match rustix::thread::remove_capability_from_bounding_set(capability) {
@@ -171,6 +171,15 @@ pub(super) fn drop_capabilities(ground: &Ground) -> Result<(), Fault> {
             Err(error) => return Err(Fault::new("bounding set", error)),
         }
     }
+    Ok(())
+}
+
+/// Gives all capabilities up, for ever: the bounding set is empty by now.
+pub(super) fn drop_capabilities(ground: &Ground) -> Result<(), Fault> {
+    if !ground.has(Layer::Capabilities) {
+        return Ok(());
+    }
+    rustix::thread::clear_ambient_capability_set().step("ambient capabilities")?;
     let none = CapabilitySet::empty();
     let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
     rustix::thread::set_capabilities(None, sets).step("capabilities")

@@ -273,7 +273,6 @@ impl Prepared<'_> {
         }
 
         let Begun { got, mounts, terminal, written } = self.read_back(errand)?;
-        mapper.wait();
         send(supervisor, &Answer::Started(Box::new(got)), &[]).step("report")?;
         let (lent, out, stdin_pipe) = match terminal {
             Some(inside) => {
@@ -283,6 +282,7 @@ impl Prepared<'_> {
             None => (None, out, stdin_pipe),
         };
         go(&self.to_program)?;
+        mapper.wait();
         let streams = watch::Streams { supervisor, out, err, stdin: stdin.zip(stdin_pipe), lent };
         let ending = watch::watch(self.ground, errand.wall, &mut self.sandbox, streams, started)?;
         Ok(Over { ending, written, _mounts: mounts })

@@ -51,8 +51,8 @@ pub(super) struct Placed {
 }
 
 impl Ground {
-    /// Builds what is there whatever will run: `/proc`, `/dev`, `/etc`, and these sources.
-    pub(super) fn lay(ground: &plan::Ground, sources: Sources) -> Result<Self, Fault> {
+    /// Builds what needs nothing of the host: `/proc` and `/etc`.
+    pub(super) fn lay(ground: &plan::Ground) -> Result<Self, Fault> {
         mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).step("make mounts private")?;
         let scratch = tmpfs(&ground.limits.disk.to_string(), ground.limits.files).step("scratch file system")?;
         attach(&scratch, "/").step("scratch file system")?;
@@ -68,11 +68,14 @@ impl Ground {
         if ground.has(Layer::Processes) {
             proc::own(&root, &scratch, ground)?;
         }
-        devices::make(&root, &scratch, &sources.devices)?;
         etc(&root)?;
-        let mut laid = Self { root, scratch, view: View::default() };
-        laid.place(sources.places)?;
-        Ok(laid)
+        Ok(Self { root, scratch, view: View::default() })
+    }
+
+    /// Adds `/dev`, and what of the host is there whatever will run.
+    pub(super) fn add(&mut self, sources: Sources) -> Result<(), Fault> {
+        devices::make(&self.root, &self.scratch, &sources.devices)?;
+        self.place(sources.places)
     }
 
     /// Puts sources where they belong, each after those that were before it.

@@ -4,6 +4,7 @@ use std::ffi::{CString, OsString, c_int};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use rustix::process::Pid;
 
@@ -125,6 +126,32 @@ impl Drop for Sleeper {
         let waited = || rustix::process::waitpid(Some(self.pid), rustix::process::WaitOptions::empty());
         while matches!(waited(), Err(rustix::io::Errno::INTR)) {}
     }
+}
+
+/// Begins to unmount what lies over the working folder, and all below it, in a process that runs in this one's memory.
+/// The kernel takes mounts away at once, but keeps whoever asked for it until nobody can still be using one, for which
+/// this process has no time. What comes back becomes 1 when that is over, and an error's number, negative, if it fails.
+///
+/// Only for a process that never returns to where it was started from, as the new one runs on memory that is not freed.
+pub(crate) fn begin_to_unmount() -> io::Result<&'static AtomicI32> {
+    extern "C" fn unmount(state: *mut libc::c_void) -> c_int {
+        // SAFETY: `state` is the `AtomicI32` that was passed on below, which is never freed.
+        let state = unsafe { &*state.cast::<AtomicI32>() };
+        // This wrapper allocates nothing and sets no `errno`, both of which would be the other process's, too.
+        let done = rustix::mount::unmount(c".", rustix::mount::UnmountFlags::DETACH);
+        state.store(done.map_or_else(|error| -error.raw_os_error(), |()| 1), Ordering::Release);
+        leave(0)
+    }
+    let state: &'static AtomicI32 = Box::leak(Box::default());
+    let stack = Box::leak(vec![0_u128; 1024].into_boxed_slice());
+    let flags = libc::CLONE_VM | libc::SIGCHLD;
+    // SAFETY: the new process shares this one's memory and runs `unmount` on a stack of its own, which grows down from
+    // the end given (aligned as `u128` is) and is never freed. `unmount` makes two system calls and touches no memory but
+    // that stack and `state`, which both processes only use as the atomic that it is.
+    let pid = unsafe {
+        libc::clone(unmount, stack.as_mut_ptr_range().end.cast(), flags, std::ptr::from_ref(state).cast_mut().cast())
+    };
+    if pid > 0 { Ok(state) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Moves this process into a new network namespace, which belongs to the user namespace that it is in.

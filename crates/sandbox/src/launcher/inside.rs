@@ -83,22 +83,23 @@ fn build_and_run(ground: &Ground, ends: Ends, group: Option<OwnedFd>, root: bool
         false => Sources::open(ground, &errand.mounts, devices(&errand))?,
     };
     drop(hears);
-    let view::View { written, placed } = laid.enter(ground, sources, errand.terminal)?;
+    let mut view = laid.enter(ground, sources, errand.terminal)?;
     let (mut launchers_side, mut terminal) = (None, None);
     if errand.terminal {
         let (ours, programs) = terminal::open_inside()?;
         (launchers_side, terminal) = (Some(ours), Some(programs));
     }
     let rules = match ground.has(Layer::Landlock) {
-        true => Some(program::rules(ground, &placed, own.first())?),
+        true => Some(program::rules(ground, &view.placed, own.first())?),
         false => None,
     };
-    drop((placed, own));
+    view.placed.clear();
+    drop(own);
     let bound: Vec<BorrowedFd<'_>> = rules.iter().chain(&terminal).map(AsFd::as_fd).collect();
     send(&tells, &program::BUILT, &bound).step("tell the program's process")?;
     drop((rules, terminal));
     // While that binds itself. It does not start before the launcher has heard the next word.
-    view::detach_old_root()?;
+    view::detach_old_root(&view)?;
     if ground.has(Layer::Network) {
         // Its namespace is there by now, and this process belongs nowhere else.
         await_go(&tells)?;
@@ -110,9 +111,9 @@ fn build_and_run(ground: &Ground, ends: Ends, group: Option<OwnedFd>, root: bool
         // Nobody inside may look into this process: it is a copy of the launcher, which knows the plan.
         rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).step("hide the init")?;
     }
-    let kept: Vec<BorrowedFd<'_>> = launchers_side.iter().chain(&written).map(AsFd::as_fd).collect();
+    let kept: Vec<BorrowedFd<'_>> = launchers_side.iter().chain(&view.written).map(AsFd::as_fd).collect();
     Word::Built.say(&says, &kept).step("tell the launcher")?;
-    drop((handle, launchers_side, written, tells));
+    drop((handle, launchers_side, view, tells));
     collect(ground, &says, first)
 }
 

@@ -22,9 +22,6 @@ use crate::seccomp;
 use crate::sys::{self, Side};
 use crate::wire::Wire;
 
-/// Where a file system is attached to see that it can be. Every system has this folder.
-const BASE: &str = "/usr";
-
 /// Tries everything.
 pub(super) fn probe() -> Host {
     let root = getuid().is_root();
@@ -120,7 +117,7 @@ fn base() -> Result<(), Fault> {
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).step("make mounts private")?;
     let tree = view::tmpfs("64k", 64).step("mount tmpfs")?;
     sys::restrict_mount(tree.as_fd(), sys::attribute::NO_PROGRAMS).step("mount_setattr")?;
-    view::attach(&tree, BASE).step("move_mount")
+    view::attach(&tree, view::BASE).step("move_mount")
 }
 
 fn own_proc() -> rustix::io::Result<OwnedFd> {
@@ -132,11 +129,11 @@ fn own_proc() -> rustix::io::Result<OwnedFd> {
 
 fn overlay() -> io::Result<()> {
     for name in ["lower", "upper", "work"] {
-        mkdirat(rustix::fs::CWD, format!("{}/{name}", BASE), Mode::from_raw_mode(0o755))?;
+        mkdirat(rustix::fs::CWD, format!("{}/{name}", view::BASE), Mode::from_raw_mode(0o755))?;
     }
     let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
     for (key, name) in [("lowerdir", "lower"), ("upperdir", "upper"), ("workdir", "work")] {
-        fsconfig_set_string(&context, key, format!("{}/{name}", BASE))?;
+        fsconfig_set_string(&context, key, format!("{}/{name}", view::BASE))?;
     }
     fsconfig_set_flag(&context, "userxattr")?;
     fsconfig_create(&context)?;

@@ -6,6 +6,7 @@ mod proc;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, symlinkat};
 use rustix::io::Errno;
@@ -22,6 +23,9 @@ use crate::plan::{self, Layer};
 use crate::profile::Access;
 use crate::sys::{self, attribute};
 
+/// Where a probe attaches what it tries out. Every system has this folder.
+pub(super) const BASE: &str = "/usr";
+
 /// The view while it is built. Its root lies over the host's, where no path leads: what is looked up, with or without
 /// symbolic links, is the host's until [`Ground::enter`].
 pub(super) struct Ground {
@@ -35,6 +39,8 @@ pub(super) struct Ground {
 /// The view, built.
 #[derive(Default)]
 pub(super) struct View {
+    /// The root, by the numbers of its file system and of itself.
+    pub(super) root: (u64, u64),
     /// The open folders that hold what will be written, one for each copy-on-write place.
     pub(super) written: Vec<OwnedFd>,
     /// What stands at the plan's places, for the rules on it.
@@ -93,7 +99,9 @@ impl Ground {
         // Overlayfs finds what belongs together by its name.
         rustix::process::fchdir(&self.scratch).step("scratch file system")?;
         self.place(late.places)?;
-        let Self { root, scratch, view } = self;
+        let Self { root, scratch, mut view } = self;
+        let itself = rustix::fs::fstat(&root).step("enter the root")?;
+        view.root = (itself.st_dev, itself.st_ino);
         // A home that no place has made.
         let _ = make_folders(root.as_fd(), Path::new(HOME));
 
@@ -115,9 +123,25 @@ impl Ground {
 const ANY_FOLDER: &str = "dev";
 
 /// Lets the old root go, which lies over the new one since [`Ground::enter`], and with it all that is below it, the
-/// scratch file system, too. Once: each time a mount goes, the kernel waits until nobody uses it.
-pub(super) fn detach_old_root() -> Result<(), Fault> {
-    unmount(".", UnmountFlags::DETACH).step("detach the old root")?;
+/// scratch file system, too. Once: each time a mount goes, the kernel waits until nobody uses it. When this returns no
+/// path leads there any more; what is left of it in the kernel may still be waiting.
+pub(super) fn detach_old_root(view: &View) -> Result<(), Fault> {
+    let here = |error: std::io::Error| Fault::new("detach the old root", error);
+    match sys::begin_to_unmount() {
+        // No room for one more process under the limits, perhaps.
+        Err(_) => unmount(".", UnmountFlags::DETACH).step("detach the old root")?,
+        Ok(state) => loop {
+            let state = state.load(Ordering::Acquire);
+            // What lies over a root is what is above it.
+            let above = rustix::fs::stat("/..").step("detach the old root")?;
+            match state {
+                _ if (above.st_dev, above.st_ino) == view.root => break,
+                0 => rustix::thread::sched_yield(),
+                1 => return Err(Fault::new("detach the old root", "it is still there")),
+                error => return Err(here(std::io::Error::from_raw_os_error(-error))),
+            }
+        },
+    }
     rustix::process::chdir("/").step("enter the root")
 }
 

@@ -107,7 +107,7 @@ struct Told {
 
 /// Watches until everything has ended, `wall` seconds after `started` at the latest, and says how.
 pub(super) fn watch(
-    ground: &Ground,
+    plan: &Ground,
     wall: u64,
     sandbox: &mut Sandbox,
     streams: Streams<'_>,
@@ -118,9 +118,9 @@ pub(super) fn watch(
     if let Some((from, to)) = streams.stdin {
         flows.push(Flow::new(from, Sink::Pipe(to)));
     }
-    let deadline = Some(Duration::from_secs(wall)).filter(|_| ground.has(Layer::Deadline));
+    let deadline = Some(Duration::from_secs(wall)).filter(|_| plan.has(Layer::Deadline));
     let deadline = deadline.and_then(|wall| started.checked_add(wall));
-    let mut next_count = (ground.limits.memory_by == MemoryBy::Watched).then_some(started);
+    let mut next_count = (plan.limits.memory_by == MemoryBy::Watched).then_some(started);
     let mut next_look = streams.lent.as_ref().map(|_| started);
     let mut told = None;
     let mut cut: Option<Exit> = None;
@@ -131,7 +131,7 @@ pub(super) fn watch(
     while alive || flows.iter().take(2).any(|flow| !flow.is_done()) {
         let now = Instant::now();
         if next_count.is_some_and(|due| alive && due <= now) {
-            let over = memory(sandbox.init.as_raw_nonzero().get()) > ground.limits.memory;
+            let over = memory(sandbox.init.as_raw_nonzero().get()) > plan.limits.memory;
             next_count = Some(now + COUNT_EVERY.max(10 * now.elapsed()));
             if over {
                 cut.get_or_insert(Exit::OutOfMemory);
@@ -193,7 +193,7 @@ pub(super) fn watch(
                 }
             }
         }
-        pass(ground, &mut flows, &ready.flows, &mut cut);
+        pass(plan, &mut flows, &ready.flows, &mut cut);
     }
     let count = |index: usize| flows.get(index).map_or(0, |flow| flow.passed);
     let usage = Usage {
@@ -204,11 +204,11 @@ pub(super) fn watch(
         stderr: count(1),
     };
     let oom = sandbox.oom;
-    Ok(Ending { exit: verdict(ground, told.as_ref(), cut, oom), usage })
+    Ok(Ending { exit: verdict(plan, told.as_ref(), cut, oom), usage })
 }
 
 /// Moves what is ready, and notes when the program wants to write more than it may.
-fn pass(ground: &Ground, flows: &mut [Flow], ready: &[(bool, bool)], cut: &mut Option<Exit>) {
+fn pass(plan: &Ground, flows: &mut [Flow], ready: &[(bool, bool)], cut: &mut Option<Exit>) {
     for index in 0..flows.len() {
         let Some((readable, writable)) = ready.get(index).copied() else { continue };
         let so_far: u64 =
@@ -218,8 +218,8 @@ fn pass(ground: &Ground, flows: &mut [Flow], ready: &[(bool, bool)], cut: &mut O
             flow.write();
         }
         if readable {
-            let output = index < 2 && ground.has(Layer::OutputCap);
-            let allowed = if output { ground.limits.output.saturating_sub(so_far) } else { u64::MAX };
+            let output = index < 2 && plan.has(Layer::OutputCap);
+            let allowed = if output { plan.limits.output.saturating_sub(so_far) } else { u64::MAX };
             if !flow.read(allowed) {
                 cut.get_or_insert(Exit::OutputCap);
             }
@@ -314,7 +314,7 @@ fn wait(
 }
 
 /// What it all means. Who cut the run short goes before how its program then died.
-fn verdict(ground: &Ground, told: Option<&Told>, cut: Option<Exit>, out_of_memory: bool) -> Exit {
+fn verdict(plan: &Ground, told: Option<&Told>, cut: Option<Exit>, out_of_memory: bool) -> Exit {
     if out_of_memory && !matches!(cut, Some(Exit::Refused(_))) {
         return Exit::OutOfMemory;
     }
@@ -327,7 +327,7 @@ fn verdict(ground: &Ground, told: Option<&Told>, cut: Option<Exit>, out_of_memor
     }
     match libc::WTERMSIG(told.status) {
         libc::SIGXCPU => Exit::Limit(Limited::Cpu),
-        libc::SIGKILL if told.cpu_micros >= ground.limits.cpu.saturating_mul(1_000_000) => Exit::Limit(Limited::Cpu),
+        libc::SIGKILL if told.cpu_micros >= plan.limits.cpu.saturating_mul(1_000_000) => Exit::Limit(Limited::Cpu),
         libc::SIGXFSZ => Exit::Limit(Limited::FileSize),
         libc::SIGSYS => Exit::Limit(Limited::SystemCall),
         signal => Exit::Signal(signal),

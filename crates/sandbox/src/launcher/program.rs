@@ -65,8 +65,8 @@ fn become_program(ground: &Ground, ends: Ends) -> Fault {
     }
 }
 
-/// What needs neither the view nor an errand. After it the process can enter no namespace, gain nothing, and make only
-/// the system calls that the program may, too.
+/// What needs neither the view nor an errand. At its word the process can enter no namespace and gain nothing any more;
+/// after this it makes only the system calls that the program may, too.
 fn stand_apart(ground: &Ground, ends: &Ends) -> Result<(), Fault> {
     if ground.has(Layer::Network) {
         sys::leave_network().step("network namespace")?;
@@ -77,6 +77,8 @@ fn stand_apart(ground: &Ground, ends: &Ends) -> Result<(), Fault> {
         go(&ends.told)?;
     }
     inside::drop_capabilities(ground)?;
+    // Where it is is read back while it goes on.
+    Word::Apart.say(&ends.says, &[]).step("tell the launcher")?;
     // Its own session, so that no terminal of anybody's can be its own.
     rustix::process::setsid().step("session")?;
     sys::reset_signals();
@@ -84,7 +86,7 @@ fn stand_apart(ground: &Ground, ends: &Ends) -> Result<(), Fault> {
     if ground.has(Layer::Seccomp) {
         install(seccomp::filter(Switches { internet: ground.loopback, unix: ground.unix_sockets }))?;
     }
-    Word::Apart.say(&ends.says, &[]).step("tell the launcher")
+    Ok(())
 }
 
 /// Hears what is to run, and takes its place in the view. The program, ready to be executed, and the version of

@@ -34,7 +34,7 @@ const RUN_IDS: u32 = 0x7000_0000;
 pub(super) enum Word {
     /// The init: the ground is laid, and the program's process exists. With it comes a handle to that.
     Laid,
-    /// The program's process: it stands apart from all others, whatever it may run.
+    /// The program's process: it stands apart from all others, without capabilities, and is where it will be.
     Apart,
     /// The init: the view is built, and nothing but the view is left. With it come the launcher's side of the terminal,
     /// if there is one, and the open folders of what will be written.

@@ -5,10 +5,13 @@
 //! ```
 //!
 //! The launcher stays outside. It hands output on, keeps the deadline and the caps, and kills the tree when they are
-//! reached, when the supervisor asks or dies, or when the program has ended. The init builds the view inside, forks
-//! the program, and collects what is orphaned; when it ends, the kernel ends everything in its process namespace. The
-//! program's process binds itself (no capabilities, Landlock, system call filter), waits until the launcher has read
-//! back what it got, and only then executes what was asked for.
+//! reached, when the supervisor asks or dies, or when the program has ended. The init forks the program's process, builds
+//! the view inside, and collects what is orphaned; when it ends, the kernel ends everything in its process namespace. The
+//! program's process binds itself (network of its own, no capabilities, system call filter; and when the view is there,
+//! Landlock), waits until the launcher has read back what it got, and only then executes what was asked for.
+//!
+//! What depends on the profile alone is done first, the same way whether it is known by then what will run or not; what
+//! depends on the errand, and whatever lies on the host and may change, comes after that ([`start`]).
 //!
 //! A sandbox is never forked from the supervisor: that has threads, and a fork would copy their locks as they are. A
 //! launcher is forked from its mother, which the supervisor started as a program of its own, and which does nothing

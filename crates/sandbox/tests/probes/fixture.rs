@@ -21,6 +21,8 @@ pub(crate) struct Fixture {
     heard: Arc<Mutex<String>>,
     words: BTreeMap<&'static str, String>,
     victim: Mutex<Child>,
+    /// The socket in the workspace as it is now.
+    socket: Mutex<UnixListener>,
     /// Open without close-on-exec, as a careless library would leave it.
     _inherited: std::os::fd::OwnedFd,
 }
@@ -83,7 +85,8 @@ impl Fixture {
         let inherited = rustix::io::dup(folder.as_fd()).unwrap();
         bench.renew_launcher();
         let victim = Mutex::new(victim(who, &words["victim-token"]));
-        let fixture = Self { bench, heard, words, victim, _inherited: inherited };
+        let socket = Mutex::new(UnixListener::bind(bench.outside.join("before")).unwrap());
+        let fixture = Self { bench, heard, words, victim, socket, _inherited: inherited };
         fixture.reset();
         fixture
     }
@@ -125,7 +128,11 @@ impl Fixture {
         symlink(outside.join("target"), workspace.join("link-to-target")).unwrap();
         symlink(outside, workspace.join("link-to-folder")).unwrap();
         let socket = workspace.join("socket");
-        serve_unix(UnixListener::bind(&socket).unwrap(), self.words["net-token"].clone());
+        let listener = UnixListener::bind(&socket).unwrap();
+        let before = std::mem::replace(&mut *self.socket.lock().unwrap(), listener.try_clone().unwrap());
+        // Whoever served the one before ends: else there were more descriptors here than an attack tries out.
+        let _ = rustix::net::shutdown(&before, rustix::net::Shutdown::Both);
+        serve_unix(listener, self.words["net-token"].clone());
         open_to_all(&socket);
         if rustix::process::getuid().is_root() {
             let program = workspace.join("set-id-root");
@@ -278,7 +285,7 @@ fn serve_tcp(listener: TcpListener, token: String) -> u16 {
 
 fn serve_unix(listener: UnixListener, token: String) {
     thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
+        for stream in listener.incoming().map_while(Result::ok) {
             let _ = (&stream).write_all(token.as_bytes());
         }
     });

@@ -107,7 +107,7 @@ fn document(columns: &[(As, Vec<Row>)]) -> String {
          Written by `CALLGATE_BLESS=1 cargo test -p callgate-sandbox --test probes`; the same test fails when this page\n\
          no longer says what is true. Each probe runs as root and as an ordinary user: without a sandbox (the positive\n\
          control: it must succeed, or stand here as not provable), and in the built-in profile `workspace`, both in a\n\
-         sandbox that is made for it and in one that was made ready before (stopped: by either). What\n\
+         sandbox that is made for it and in one that was made ready before (stopped: in both). What\n\
          counts as success is seen from outside wherever there is something to see: a secret that only the host has, a\n\
          file, a listener, a victim. (So that it is the same everywhere, this page names no machine and no kernel.)\n\n",
     );

@@ -17,6 +17,7 @@ use crate::cli::Place;
 ///   log/                0700  signing keys, write-ahead segments, tiles, checkpoint, disclosures
 ///   credentials.json    0600  digests of tokens
 ///   memory/             0700  what agents remember by the gate's own tool
+///   commits/            0700  journals of commits that are under way
 /// ```
 #[derive(Clone, Debug)]
 pub(crate) struct State {
@@ -126,6 +127,11 @@ fn default_root(gate: &Path) -> Result<PathBuf> {
     Ok(states()?.join("callgate").join(format!("{name}-{tag}")))
 }
 
+/// Where the commits of this user's own runs keep their journals.
+pub(crate) fn journals() -> Result<PathBuf> {
+    Ok(states()?.join("callgate/commits"))
+}
+
 fn states() -> Result<PathBuf> {
     if rustix::process::geteuid().is_root() {
         return Ok(PathBuf::from("/var/lib"));
@@ -133,6 +139,6 @@ fn states() -> Result<PathBuf> {
     match (std::env::var_os("XDG_STATE_HOME"), std::env::var_os("HOME")) {
         (Some(states), _) if Path::new(&states).is_absolute() => Ok(states.into()),
         (_, Some(home)) => Ok(Path::new(&home).join(".local/state")),
-        _ => bail!("neither XDG_STATE_HOME nor HOME is set; name a state directory with --state"),
+        _ => bail!("neither XDG_STATE_HOME nor HOME is set, so there is no place for what must be kept"),
     }
 }

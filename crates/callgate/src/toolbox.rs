@@ -28,7 +28,7 @@ use callgate_core::{
 use callgate_doors::Ruling;
 use callgate_doors::tools::{Called, Conduct, ToolResult, Tools};
 use callgate_policy::{GateSnapshot, Store};
-use callgate_sandbox::{Access, Host, Launcher, Place, Profile, SandboxFacts};
+use callgate_sandbox::{Access, Host, Journals, Launcher, Place, Profile, SandboxFacts};
 use callgate_text::Digest;
 use callgate_tools::{MEMORY, Memory, Operation, SERVER, TERMINAL, Work};
 use tokio::sync::{OnceCell, watch};
@@ -108,7 +108,7 @@ impl Toolbox {
             profiles: SandboxFacts::default(),
             memory: Arc::new(Memory::at(state.join("memory"))),
             rooms: Rooms::new(MOST_OF_AGENT, MOST_IN_ALL),
-            settling: settle::Settling::default(),
+            settling: settle::Settling::new(Journals::at(state.join("commits"))),
         })
     }
 
@@ -260,6 +260,9 @@ impl Toolbox {
                 return self.not_run(allowed, State::Refused, "The sandbox cannot be started.").await;
             }
         };
+        if let Err(why) = self.settling.recover(&setting.workspace).await {
+            return self.not_run(allowed, State::Refused, &why).await;
+        }
         let program = match Program::compile(&task, &setting, host) {
             Ok(program) => program,
             Err(why) => return self.not_run(allowed, State::Refused, &why).await,

@@ -39,4 +39,4 @@ pub use profile::{
 pub use readback::ReadBack;
 pub use run::{Canceller, Finished, LaunchError, Launcher, Running, Sink, Streams, Written};
 pub use standby::{Fitting, Standby, Unfit};
-pub use workspace::{Change, Class, CommitError, Node, Op, WriteSet, shown};
+pub use workspace::{Change, Class, CommitError, Journals, Node, Op, WriteSet, shown};

@@ -6,6 +6,9 @@
 
 mod classify;
 mod commit;
+mod journal;
+mod staging;
+mod steps;
 mod walk;
 
 use std::collections::BTreeSet;
@@ -17,6 +20,7 @@ use callgate_text::{Digest, Json};
 
 pub use classify::Class;
 pub use commit::CommitError;
+pub use journal::Journals;
 
 use crate::run::Written;
 

@@ -62,13 +62,13 @@ fn git_commit_works_and_needs_no_permit() {
         // To make a repository is to configure one.
         let set = WriteSet::of(run.written.into_iter().next().unwrap()).unwrap();
         assert!(set.needs().contains(&Class::RepositoryConfig));
-        set.commit(&Class::ALL.into_iter().collect()).unwrap();
+        set.commit(&Class::ALL.into_iter().collect(), &bench.journals()).unwrap();
         let script = format!("echo two >> a.txt; {git} commit -qam second; {git} log --oneline | wc -l");
         let run = bench.run("workspace", &["/bin/sh", "-ec", &script]);
         assert_eq!((run.exit.clone(), run.stdout.trim()), (Exit::Code(0), "2"), "{who:?} {run:?}");
         let set = WriteSet::of(run.written.into_iter().next().unwrap()).unwrap();
         assert_eq!(set.needs(), BTreeSet::new(), "{:?}", set.changes());
-        set.commit(&BTreeSet::new()).unwrap();
+        set.commit(&BTreeSet::new(), &bench.journals()).unwrap();
         let status = Command::new("git")
             .args(["-c", "safe.directory=*", "status", "--porcelain"])
             .current_dir(&bench.workspace)
@@ -169,7 +169,7 @@ fn cargo_build_with_a_vendored_dependency_works() {
         let run = bench.run_in(&profile, &["/bin/sh", "-ec", "cargo build --offline && ./target/debug/x"]);
         assert_eq!((run.exit.clone(), run.stdout.trim()), (Exit::Code(0), "2"), "{who:?} {run:?}");
         let set = WriteSet::of(run.written.into_iter().next().unwrap()).unwrap();
-        assert!(set.commit(&BTreeSet::new()).unwrap() > 3);
+        assert!(set.commit(&BTreeSet::new(), &bench.journals()).unwrap() > 3);
         assert!(bench.workspace.join("target/debug/x").exists());
     }
 }

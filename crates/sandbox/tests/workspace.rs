@@ -8,14 +8,17 @@
 
 #[path = "support/bench.rs"]
 mod bench;
+#[path = "support/tree.rs"]
+mod tree;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
+use std::os::unix::fs::{MetadataExt as _, chown, symlink};
 use std::path::Path;
 
 use bench::{As, Bench, SOMEBODY};
 use callgate_sandbox::{Class, CommitError, Exit, Op, WriteSet};
+use tree::tree;
 
 /// A workspace with something in it, all of which belongs to whoever starts the launcher.
 fn bench(who: As) -> Bench {
@@ -47,31 +50,6 @@ fn own(path: &Path, who: As) {
             }
         }
     }
-}
-
-/// Every path of a folder, with its mode and what is in it.
-fn tree(folder: &Path) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    let mut left = vec![folder.to_owned()];
-    while let Some(path) = left.pop() {
-        for entry in fs::read_dir(&path).unwrap() {
-            let path = entry.unwrap().path();
-            let kind = path.symlink_metadata().unwrap();
-            let text = if kind.is_symlink() {
-                format!("-> {}", fs::read_link(&path).unwrap().display())
-            } else if kind.is_dir() {
-                left.push(path.clone());
-                "/".to_owned()
-            } else if kind.is_file() {
-                fs::read_to_string(&path).unwrap()
-            } else {
-                "special".to_owned()
-            };
-            let name = path.strip_prefix(folder).unwrap().display().to_string();
-            found.insert(name, format!("{:o} {text}", kind.permissions().mode() & 0o7777));
-        }
-    }
-    found
 }
 
 fn writes(bench: &Bench, script: &str) -> WriteSet {
@@ -110,7 +88,7 @@ fn what_was_done_is_what_is_listed_and_what_is_committed() {
         assert_eq!(set.needs(), BTreeSet::new());
         let digest = set.digest();
         assert_eq!(set.digest(), digest);
-        assert_eq!(set.commit(&BTreeSet::new()), Ok(expected.len()));
+        assert_eq!(set.commit(&BTreeSet::new(), &bench.journals()), Ok(expected.len()));
         let after = tree(&bench.workspace);
         assert_eq!(after["src/lib.rs"], "644 changed\n");
         assert_eq!(after["src/new.rs"], "644 new\n");
@@ -169,11 +147,11 @@ fn what_would_run_later_needs_its_permit_and_is_committed_with_it() {
             assert!(flagged, "{script}: {:?}", set.changes());
             let all_but: BTreeSet<Class> = Class::ALL.into_iter().filter(|other| *other != class).collect();
             assert!(
-                matches!(set.commit(&all_but), Err(CommitError::NotPermitted { class: asked, .. }) if asked == class)
+                matches!(set.commit(&all_but, &bench.journals()), Err(CommitError::NotPermitted { class: asked, .. }) if asked == class)
             );
             assert_eq!(tree(&bench.workspace), before, "{script}");
             let set = writes(&bench, script);
-            set.commit(&Class::ALL.into_iter().collect()).unwrap();
+            set.commit(&Class::ALL.into_iter().collect(), &bench.journals()).unwrap();
             assert!(bench.workspace.join(path).symlink_metadata().is_ok(), "{script}");
         }
     }
@@ -184,7 +162,10 @@ fn pipes_and_sockets_are_never_committed() {
     let bench = bench(As::Unprivileged);
     let set = writes(&bench, "mkfifo pipe; echo x > fine");
     assert_eq!(set.needs(), BTreeSet::from([Class::SpecialNode]));
-    assert_eq!(set.commit(&Class::ALL.into_iter().collect()), Err(CommitError::Special("pipe".to_owned())));
+    assert_eq!(
+        set.commit(&Class::ALL.into_iter().collect(), &bench.journals()),
+        Err(CommitError::Special("pipe".to_owned()))
+    );
     assert!(!bench.workspace.join("fine").exists());
 }
 
@@ -195,7 +176,7 @@ fn a_host_that_changed_meanwhile_is_a_conflict() {
         let set = writes(&bench, "echo changed > src/lib.rs; rm src/main.rs; echo a > a");
         fs::write(bench.workspace.join(change), "somebody else\n").unwrap();
         let before = tree(&bench.workspace);
-        assert_eq!(set.commit(&BTreeSet::new()), Err(CommitError::Conflict(change.to_owned())));
+        assert_eq!(set.commit(&BTreeSet::new(), &bench.journals()), Err(CommitError::Conflict(change.to_owned())));
         assert_eq!(tree(&bench.workspace), before);
     }
 }
@@ -207,7 +188,7 @@ fn a_folder_that_became_a_link_is_not_followed() {
     fs::rename(bench.workspace.join("src"), bench.workspace.join("moved")).unwrap();
     fs::write(bench.outside.join("lib.rs"), "// lib\n").unwrap();
     symlink(&bench.outside, bench.workspace.join("src")).unwrap();
-    assert!(set.commit(&BTreeSet::new()).is_err());
+    assert!(set.commit(&BTreeSet::new(), &bench.journals()).is_err());
     assert_eq!(fs::read_to_string(bench.outside.join("lib.rs")).unwrap(), "// lib\n");
 }
 
@@ -218,7 +199,7 @@ fn a_step_that_fails_takes_those_before_it_back() {
     // A name that the walk did not see, at the last step's place.
     fs::write(bench.workspace.join("zzz"), "here first\n").unwrap();
     let before = tree(&bench.workspace);
-    assert!(set.commit(&BTreeSet::new()).is_err());
+    assert!(set.commit(&BTreeSet::new(), &bench.journals()).is_err());
     assert_eq!(tree(&bench.workspace), before);
 }
 
@@ -230,7 +211,7 @@ fn kinds_change_places() {
             &bench,
             "rm src/lib.rs; mkdir src/lib.rs; echo x > src/lib.rs/x; rm -r old; echo file > old; rm src/main.rs; ln -s lib.rs src/main.rs",
         );
-        set.commit(&BTreeSet::new()).unwrap();
+        set.commit(&BTreeSet::new(), &bench.journals()).unwrap();
         let after = tree(&bench.workspace);
         assert_eq!(after["src/lib.rs/x"], "644 x\n");
         assert_eq!(after["old"], "644 file\n");

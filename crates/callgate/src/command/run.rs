@@ -11,13 +11,14 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use callgate_sandbox::{
-    Class, Exit, Finished, Host, Profile, Profiles, Request, Running, Sink, Streams, WriteSet, compile, shown,
+    Class, Exit, Finished, Host, Journals, Profile, Profiles, Request, Running, Sink, Streams, WriteSet, compile, shown,
 };
 
 use super::sandbox::{launcher, profiles, unknown};
 use crate::cli::RunAt;
 use crate::exit;
 use crate::output::complain;
+use crate::place;
 use governed::Governed;
 
 /// What a run that was ended by its limits exits with; as `timeout` does.
@@ -45,6 +46,9 @@ pub(crate) async fn run(at: &RunAt) -> Result<ExitCode> {
         Ok(plan) => plan,
         Err(refusal) => bail!("{refusal}"),
     };
+    if journals()?.recover(&workspace)? {
+        complain("callgate: a commit that was interrupted has been taken back");
+    }
     // Only what can be contained is asked for; and what is not allowed never starts.
     let governed = match Governed::ask(at, profile, &workspace).await? {
         Ok(governed) => governed,
@@ -84,6 +88,10 @@ pub(crate) async fn run(at: &RunAt) -> Result<ExitCode> {
     }
     let settled = settle(at, &governed, report::for_log(&finished, &sets), sets, matches!(exit, Exit::Code(_))).await;
     Ok(if settled? { code(exit) } else { exit::DENIED.into() })
+}
+
+fn journals() -> Result<Journals> {
+    place::journals().map(Journals::at)
 }
 
 async fn waited(running: Running) -> Result<Finished> {
@@ -166,7 +174,7 @@ fn stopped(set: &WriteSet, permitted: &BTreeSet<Class>) -> bool {
 
 fn committed(set: WriteSet, permitted: &BTreeSet<Class>) -> Result<()> {
     let folder = set.folder().display().to_string();
-    let count = set.commit(permitted).context("nothing was committed")?;
+    let count = set.commit(permitted, &journals()?).context("nothing was committed")?;
     complain(&format!("callgate: {count} changes committed to {folder}"));
     Ok(())
 }

@@ -1,11 +1,12 @@
 //! What a run changed: committed as a whole if policy decides so, otherwise discarded.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use callgate_core::{Completion, Gate, Outcome, Request};
 use callgate_policy::COMMIT;
-use callgate_sandbox::{Class, WriteSet, shown};
+use callgate_sandbox::{Class, Journals, WriteSet, shown};
 use callgate_text::{Digest, Json, Object};
 use tokio::sync::Mutex;
 
@@ -26,10 +27,32 @@ pub(super) enum Settled {
 }
 
 /// One commit at a time: each compares with what it finds.
-#[derive(Debug, Default)]
-pub(super) struct Settling(Arc<Mutex<()>>);
+#[derive(Debug)]
+pub(super) struct Settling {
+    turn: Arc<Mutex<()>>,
+    journals: Journals,
+}
 
 impl Settling {
+    /// Commits that keep their journals there.
+    pub(super) fn new(journals: Journals) -> Self {
+        Self { turn: Arc::default(), journals }
+    }
+
+    /// Takes back what an interrupted commit to `workspace` has left, before anything works on it.
+    pub(super) async fn recover(&self, workspace: &Path) -> Result<(), String> {
+        let (journals, workspace) = (self.journals.clone(), workspace.to_owned());
+        match tokio::task::spawn_blocking(move || journals.recover(&workspace)).await {
+            Ok(Ok(false)) => Ok(()),
+            Ok(Ok(true)) => {
+                tracing::warn!("a commit that was interrupted has been taken back");
+                Ok(())
+            }
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("the workspace could not be looked at".to_owned()),
+        }
+    }
+
     /// Settles all changes of a run; those of a run that was cut short are discarded.
     pub(super) async fn settle(
         &self,
@@ -62,11 +85,11 @@ impl Settling {
         let Some(permit) = &answer.permit else {
             return Err(format!("{} {named}", answer.for_model()));
         };
-        let turn = self.0.clone().lock_owned().await;
+        let (turn, journals) = (self.turn.clone().lock_owned().await, self.journals.clone());
         let committed = tokio::task::spawn_blocking(move || {
             let _turn = turn;
             // Policy has seen all classes.
-            set.commit(&Class::ALL.into_iter().collect::<BTreeSet<_>>())
+            set.commit(&Class::ALL.into_iter().collect::<BTreeSet<_>>(), &journals)
         });
         let committed = match committed.await {
             Ok(committed) => committed.map_err(|error| format!("{error}")),

@@ -1,23 +1,33 @@
 //! Bringing a write-set to the host: all of it, or nothing.
 //!
 //! Everything new is written to a staging folder inside the workspace first; then the host's state is compared with
-//! what was walked; then each path is exchanged by one rename. If one of them fails, those before it are undone. A
-//! machine that dies in between leaves the staging folder, and what was replaced lies in it.
+//! what was walked; then a journal says what will be done; then each path is exchanged by one rename. If one of them
+//! fails, those before it are taken back. If the commit is killed or the machine dies in between, whoever looks at the
+//! workspace next takes them back ([`Journals`]).
 
 use std::collections::BTreeSet;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::fs::{
-    AtFlags, Gid, Mode, OFlags, RenameFlags, ResolveFlags, Uid, chownat, fchmod, fstat, mkdirat, openat, openat2,
-    renameat, renameat_with, symlinkat, unlinkat,
+    AtFlags, Gid, Mode, OFlags, Uid, chownat, fchmod, fdatasync, fsync, mkdirat, openat, statat, symlinkat, syncfs,
 };
 use rustix::io::Errno;
 
+use super::journal::{Journals, lock};
+use super::staging::{self, Staging};
+use super::steps::{Step, inode_at, name_of, parent_of, staged_name};
 use super::walk::{look, open_file, open_root};
 use super::{Change, Class, Node, Op, WriteSet, shown};
+
+/// From so many changes on, the whole file system is made durable at once, which waits for what others have written to
+/// it, too, but once.
+const SYNC_ALL: usize = 256;
+
+/// What the owner of a folder needs, to change what is in it.
+const OPEN: u32 = 0o700;
 
 /// Why nothing was committed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +49,27 @@ pub enum CommitError {
     /// What nobody can commit: a device or a socket.
     #[error("`{0}` is a device, a socket or a pipe, which cannot be committed")]
     Special(String),
+    /// What is the sandbox's own: a staging folder, or where the journals lie.
+    #[error("`{0}` is the sandbox's own, and no tool's to change")]
+    Reserved(String),
+    /// Another commit to the same folder does not end.
+    #[error("another commit to `{0}` is under way")]
+    Busy(String),
+    /// The journal of the commit cannot be kept: its path, and what is wrong.
+    #[error("cannot keep the journal of the commit, `{0}`: {1}")]
+    Journal(String, String),
+    /// A commit was interrupted, and something of it cannot be taken back: neither the old nor the new stands there.
+    #[error(
+        "a commit that was interrupted cannot be taken back at `{path}`: {error}; put the folder in order, then delete `{journal}`"
+    )]
+    HalfDone {
+        /// What cannot be taken back.
+        path: String,
+        /// Why.
+        error: String,
+        /// The journal that says what was to be done.
+        journal: String,
+    },
     /// The host's file is no longer what it was when the changes were walked.
     #[error("`{0}` has changed on the host meanwhile")]
     Conflict(String),
@@ -48,18 +79,6 @@ impl CommitError {
     pub(super) fn at(path: &Path, error: Errno) -> Self {
         Self::Io(shown(path), error.to_string())
     }
-}
-
-/// How one step is taken back.
-enum Undo {
-    /// What lies at `path` goes back to the staging folder under `staged`, and the other way round.
-    Exchange(PathBuf, String),
-    /// What lies in the staging folder under `staged` goes back to `path`.
-    Restore(PathBuf, String),
-    /// What was made at `path` goes (a folder, or anything else).
-    Remove(PathBuf, bool),
-    /// A folder's mode.
-    Mode(PathBuf, u32),
 }
 
 impl WriteSet {
@@ -79,143 +98,169 @@ impl WriteSet {
         Ok(())
     }
 
-    /// Applies everything, if all of it is permitted and the host is as it was when the changes were walked.
+    /// Applies everything, if all of it is permitted and the host is as it was when the changes were walked. Commits to
+    /// one folder wait for each other.
     ///
     /// # Errors
-    /// Why nothing was changed.
-    pub fn commit(self, permitted: &BTreeSet<Class>) -> Result<usize, CommitError> {
+    /// Why nothing was changed; but see [`CommitError::HalfDone`].
+    pub fn commit(self, permitted: &BTreeSet<Class>, journals: &Journals) -> Result<usize, CommitError> {
         self.check(permitted)?;
-        let root = open_root(self.folder())?;
         let count = self.changes().len();
         if count == 0 {
             return Ok(0);
         }
-        let staging = Staging::new(&root)?;
+        let own = |change: &&Change| staging::holds(&change.path) || journals.hold(&self.folder().join(&change.path));
+        if let Some(change) = self.changes().iter().find(own) {
+            return Err(CommitError::Reserved(shown(&change.path)));
+        }
+        let root = open_root(self.folder())?;
+        lock(&root, self.folder())?;
+        let name = Staging::name();
+        let mut journal = journals.begin(self.folder(), &root, &name)?;
+        let staging = Staging::make(&root, name)?;
+        let done = self.stage_all(&root, &staging).and_then(|steps| {
+            journal.plan(steps)?;
+            self.apply(&root, &staging, journal.steps())?;
+            // What the journal says counts: from here on nothing is taken back.
+            journal.settle()
+        });
+        if done.is_err() {
+            for step in journal.steps().iter().rev() {
+                let taken = step.take_back(&root, staging.folder());
+                taken.map_err(|failed| journal.half_done(step.path(), failed))?;
+            }
+            // If that cannot be written, whoever comes next finds that there is nothing to take back.
+            journal.settle()?;
+        }
+        journal.close(staging.remove());
+        done.map(|()| count)
+    }
+
+    /// Stages everything, compares the host with what was walked, and says what will be done.
+    fn stage_all(&self, root: &OwnedFd, staging: &Staging<'_>) -> Result<Vec<Step>, CommitError> {
         for (index, change) in self.changes().iter().enumerate() {
-            self.stage(&root, &staging, index, change)?;
+            self.stage(root, staging, index, change)?;
         }
         for change in self.changes() {
-            unchanged(&root, change)?;
+            unchanged(root, change)?;
         }
-        let mut undo = Vec::new();
-        // What goes before what comes, the deepest first; then what comes, from the top.
-        let all = self.changes().iter().enumerate();
-        let gone = all.clone().filter(|(_, change)| change.op == Op::Deleted).rev();
-        let here = all.filter(|(_, change)| change.op != Op::Deleted);
-        for (index, change) in gone.chain(here) {
-            match apply(&root, &staging, index, change) {
-                Ok(step) => undo.extend(step),
-                Err(error) => {
-                    for step in undo.into_iter().rev() {
-                        take_back(&root, &staging, step);
-                    }
-                    return Err(error);
+        self.steps(root, staging)
+    }
+
+    /// Folders that are closed to their owner are opened first; then goes what goes, the deepest first; then comes what
+    /// comes, from the top; then folders get their modes, the deepest first.
+    fn steps(&self, root: &OwnedFd, staging: &Staging<'_>) -> Result<Vec<Step>, CommitError> {
+        let (mut opened, mut gone, mut come, mut modes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for (index, change) in self.changes().iter().enumerate() {
+            let at = |error: Errno| CommitError::at(&change.path, error);
+            let path = || change.path.clone();
+            let staged = u32::try_from(index).map_err(|_| at(Errno::OVERFLOW))?;
+            if let Some(Node::Folder { mode }) = change.before
+                && mode | OPEN != mode
+            {
+                opened.push(Step::Mode { path: path(), before: mode, after: mode | OPEN });
+            }
+            let inode_of = |folder: &OwnedFd, name: &OsStr| inode_at(folder, name).map_err(at)?.ok_or(at(Errno::NOENT));
+            let new = || inode_of(staging.folder(), OsStr::new(&staged_name(staged)));
+            match (change.op, &change.after) {
+                (Op::Deleted, _) => {
+                    let inode = inode_of(&parent_of(root, &change.path).map_err(at)?, name_of(&change.path))?;
+                    gone.push(Step::TakeAway { path: path(), staged, inode });
                 }
+                (Op::Created, Some(after)) => {
+                    come.push(Step::Put { path: path(), staged, inode: new()? });
+                    if let Node::Folder { mode } = after
+                        && mode | OPEN != *mode
+                    {
+                        modes.push(Step::Mode { path: path(), before: mode | OPEN, after: *mode });
+                    }
+                }
+                (Op::Changed, Some(Node::Folder { mode })) => {
+                    let Some(Node::Folder { mode: before }) = change.before else { continue };
+                    modes.push(Step::Mode { path: path(), before: before | OPEN, after: *mode });
+                }
+                (Op::Changed, Some(_)) => come.push(Step::Exchange { path: path(), staged, inode: new()? }),
+                (Op::Created | Op::Changed, None) => {}
             }
         }
-        Ok(count)
+        gone.reverse();
+        modes.reverse();
+        Ok([opened, gone, come, modes].concat())
+    }
+
+    /// Carries the steps out, and makes them durable.
+    fn apply(&self, root: &OwnedFd, staging: &Staging<'_>, steps: &[Step]) -> Result<(), CommitError> {
+        for step in steps {
+            step.apply(root, staging.folder()).map_err(|error| CommitError::at(step.path(), error))?;
+        }
+        let at = |error| CommitError::at(self.folder(), error);
+        if steps.len() >= SYNC_ALL {
+            return syncfs(root).map_err(at);
+        }
+        let parents: BTreeSet<&Path> = steps.iter().filter_map(|step| step.path().parent()).collect();
+        for parent in parents {
+            // It may be gone itself, or closed by now, with what is in it.
+            match parent_of(root, &parent.join("x")) {
+                Ok(parent) => fsync(parent).map_err(at)?,
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::ACCESS) => {}
+                Err(error) => return Err(at(error)),
+            }
+        }
+        fsync(staging.folder()).map_err(at)
     }
 
     /// Writes what will stand at a path into the staging folder.
-    fn stage(&self, root: &OwnedFd, staging: &Staging, index: usize, change: &Change) -> Result<(), CommitError> {
+    fn stage(&self, root: &OwnedFd, staging: &Staging<'_>, index: usize, change: &Change) -> Result<(), CommitError> {
         let at = |error: Errno| CommitError::at(&change.path, error);
-        let name = staged(index);
+        let name = staged_name(u32::try_from(index).map_err(|_| at(Errno::OVERFLOW))?);
+        let folder = staging.folder();
         match &change.after {
             Some(Node::File { mode, size, digest }) => {
                 let parent = parent_of(&self.written.changes, &change.path).map_err(at)?;
                 let from = open_file(parent.as_fd(), name_of(&change.path)).map_err(at)?;
                 let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-                let to = openat(&staging.folder, &name, flags, Mode::from_raw_mode(0o600)).map_err(at)?;
+                let to = openat(folder, &name, flags, Mode::from_raw_mode(0o600)).map_err(at)?;
                 let io = |error: std::io::Error| CommitError::Io(shown(&change.path), error.to_string());
                 let mut to = File::from(to);
                 let copied = std::io::copy(&mut File::from(from), &mut to).map_err(io)?;
                 if copied != *size {
                     return Err(CommitError::Conflict(shown(&change.path)));
                 }
-                to.sync_data().map_err(io)?;
                 // What lands is what was walked, and recorded.
-                let landed = look(staging.folder.as_fd(), OsStr::new(&name), &change.path)?;
+                let landed = look(folder.as_fd(), OsStr::new(&name), &change.path)?;
                 if !matches!(&landed, Some(Node::File { digest: landed, .. }) if landed == digest) {
                     return Err(CommitError::Conflict(shown(&change.path)));
                 }
-                self.give(root, staging, &name, change)?;
+                give(root, staging, &name, change).map_err(at)?;
                 // After the owner, whose change takes set-ID bits away.
-                fchmod(&to, Mode::from_raw_mode(*mode)).map_err(at)
+                fchmod(&to, Mode::from_raw_mode(*mode)).map_err(at)?;
+                if self.changes().len() < SYNC_ALL { fdatasync(&to).map_err(at) } else { Ok(()) }
             }
             Some(Node::Link { target }) => {
-                symlinkat(target, &staging.folder, &name).map_err(at)?;
-                self.give(root, staging, &name, change)
+                symlinkat(target, folder, &name).map_err(at)?;
+                give(root, staging, &name, change).map_err(at)
+            }
+            Some(Node::Folder { mode }) if change.op == Op::Created => {
+                mkdirat(folder, &name, Mode::from_raw_mode(OPEN)).map_err(at)?;
+                give(root, staging, &name, change).map_err(at)?;
+                super::steps::set_mode(folder, OsStr::new(&name), mode | OPEN).map_err(at)
             }
             Some(Node::Folder { .. } | Node::Special { .. }) | None => Ok(()),
         }
     }
+}
 
-    /// As root: a changed file keeps its owner, and a new one belongs to whom the folder belongs to.
-    fn give(&self, root: &OwnedFd, staging: &Staging, name: &str, change: &Change) -> Result<(), CommitError> {
-        if !rustix::process::geteuid().is_root() {
-            return Ok(());
-        }
-        let at = |error: Errno| CommitError::at(&change.path, error);
-        let owner = match &change.before {
-            Some(_) => {
-                let parent = parent_of(root, &change.path).map_err(at)?;
-                rustix::fs::statat(&parent, name_of(&change.path), AtFlags::SYMLINK_NOFOLLOW).map_err(at)?
-            }
-            None => fstat(root).map_err(at)?,
-        };
-        let (user, group) = (Uid::from_raw(owner.st_uid), Gid::from_raw(owner.st_gid));
-        chownat(&staging.folder, name, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW).map_err(at)
+/// As root: a changed file keeps its owner, and a new one belongs to whom the workspace belongs to.
+fn give(root: &OwnedFd, staging: &Staging<'_>, name: &str, change: &Change) -> rustix::io::Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
     }
-}
-
-/// The folder inside the workspace where the new lies before, and the old after, an exchange. It goes at the end.
-struct Staging {
-    root: OwnedFd,
-    name: String,
-    folder: OwnedFd,
-}
-
-impl Staging {
-    fn new(root: &OwnedFd) -> Result<Self, CommitError> {
-        let name = format!(".callgate-commit-{}", std::process::id());
-        let at = |error: Errno| CommitError::at(Path::new(&name), error);
-        mkdirat(root, &name, Mode::from_raw_mode(0o700)).map_err(at)?;
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let folder = openat(root, &name, flags, Mode::empty()).map_err(at)?;
-        let root = root.try_clone().map_err(|error| CommitError::Io(name.clone(), error.to_string()))?;
-        Ok(Self { root, name, folder })
-    }
-}
-
-impl Drop for Staging {
-    fn drop(&mut self) {
-        if let Ok(entries) = rustix::fs::Dir::read_from(&self.folder) {
-            for entry in entries.flatten() {
-                // Files and links; a folder that was deleted was empty when it came here.
-                let name = entry.file_name();
-                let _ = unlinkat(&self.folder, name, AtFlags::empty());
-                let _ = unlinkat(&self.folder, name, AtFlags::REMOVEDIR);
-            }
-        }
-        let _ = unlinkat(&self.root, &self.name, AtFlags::REMOVEDIR);
-    }
-}
-
-fn staged(index: usize) -> String {
-    format!("{index}")
-}
-
-fn name_of(path: &Path) -> &OsStr {
-    path.file_name().unwrap_or_default()
-}
-
-/// The folder that `path` lies in, below `root`, without following any link.
-fn parent_of(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let parent: OsString = parent.map_or_else(|| ".".into(), |parent| parent.as_os_str().to_owned());
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    openat2(root, parent, flags, Mode::empty(), resolve)
+    let owner = match &change.before {
+        Some(_) => statat(parent_of(root, &change.path)?, name_of(&change.path), AtFlags::SYMLINK_NOFOLLOW)?,
+        None => staging.owner()?,
+    };
+    let (user, group) = (Uid::from_raw(owner.st_uid), Gid::from_raw(owner.st_gid));
+    chownat(staging.folder(), name, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW)
 }
 
 /// The file of a change below `root`, open to read.
@@ -239,70 +284,4 @@ fn unchanged(root: &OwnedFd, change: &Change) -> Result<(), CommitError> {
     } else {
         Err(CommitError::Conflict(shown(&change.path)))
     }
-}
-
-/// One change, in one step that either happened or did not.
-fn apply(root: &OwnedFd, staging: &Staging, index: usize, change: &Change) -> Result<Option<Undo>, CommitError> {
-    let at = |error: Errno| CommitError::at(&change.path, error);
-    let parent = parent_of(root, &change.path).map_err(at)?;
-    let (name, staged) = (name_of(&change.path), staged(index));
-    let path = change.path.clone();
-    match (change.op, &change.after) {
-        (Op::Deleted, _) => {
-            renameat(&parent, name, &staging.folder, &staged).map_err(at)?;
-            Ok(Some(Undo::Restore(path, staged)))
-        }
-        (Op::Created, Some(Node::Folder { mode })) => {
-            mkdirat(&parent, name, Mode::from_raw_mode(0o700)).map_err(at)?;
-            let undo = Undo::Remove(path, true);
-            let made = set_mode(&parent, name, *mode).and_then(|()| {
-                let owner = fstat(root)?;
-                if !rustix::process::geteuid().is_root() {
-                    return Ok(());
-                }
-                let (user, group) = (Uid::from_raw(owner.st_uid), Gid::from_raw(owner.st_gid));
-                chownat(&parent, name, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW)
-            });
-            match made {
-                Ok(()) => Ok(Some(undo)),
-                Err(error) => {
-                    take_back(root, staging, undo);
-                    Err(at(error))
-                }
-            }
-        }
-        (Op::Created, Some(_)) => {
-            renameat_with(&staging.folder, &staged, &parent, name, RenameFlags::NOREPLACE).map_err(at)?;
-            Ok(Some(Undo::Remove(path, false)))
-        }
-        (Op::Changed, Some(Node::Folder { mode })) => {
-            let Some(Node::Folder { mode: before }) = change.before else { return Ok(None) };
-            set_mode(&parent, name, *mode).map_err(at)?;
-            Ok(Some(Undo::Mode(path, before)))
-        }
-        (Op::Changed, Some(_)) => {
-            renameat_with(&staging.folder, &staged, &parent, name, RenameFlags::EXCHANGE).map_err(at)?;
-            Ok(Some(Undo::Exchange(path, staged)))
-        }
-        (Op::Created | Op::Changed, None) => Ok(None),
-    }
-}
-
-/// The mode of a folder, which is opened so that no link is followed.
-fn set_mode(parent: &OwnedFd, name: &OsStr, mode: u32) -> rustix::io::Result<()> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    fchmod(openat(parent, name, flags, Mode::empty())?, Mode::from_raw_mode(mode))
-}
-
-/// As far as it can be: each step backwards is the same rename.
-fn take_back(root: &OwnedFd, staging: &Staging, step: Undo) {
-    let (Undo::Exchange(path, _) | Undo::Restore(path, _) | Undo::Remove(path, _) | Undo::Mode(path, _)) = &step;
-    let Ok(parent) = parent_of(root, path) else { return };
-    let name = name_of(path);
-    let _ = match &step {
-        Undo::Exchange(_, staged) => renameat_with(&staging.folder, staged, &parent, name, RenameFlags::EXCHANGE),
-        Undo::Restore(_, staged) => renameat_with(&staging.folder, staged, &parent, name, RenameFlags::NOREPLACE),
-        Undo::Remove(_, folder) => unlinkat(&parent, name, if *folder { AtFlags::REMOVEDIR } else { AtFlags::empty() }),
-        Undo::Mode(_, mode) => set_mode(&parent, name, *mode),
-    };
 }

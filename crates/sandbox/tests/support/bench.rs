@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use callgate_sandbox::{
-    Exit, Fitting, Host, Launcher, Plan, Profile, Profiles, ReadBack, Request, Running, Sink, Streams, Unfit, Usage,
-    Written, compile,
+    Exit, Fitting, Host, Journals, Launcher, Plan, Profile, Profiles, ReadBack, Request, Running, Sink, Streams, Unfit,
+    Usage, Written, compile,
 };
 use tempfile::TempDir;
 
@@ -87,6 +87,16 @@ impl Bench {
         }
         let host = launcher.probe().unwrap();
         Self { who, launcher, host, workspace, outside, profiles: Profiles::default(), folder }
+    }
+
+    /// The folder that all of it lies in.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Where commits keep their journals: out of every view.
+    pub(crate) fn journals(&self) -> Journals {
+        Journals::at(self.folder.path().join("journals"))
     }
 
     /// From here on launchers come from another mother, who inherits what is open now.

@@ -17,6 +17,7 @@ use callgate_identity::TokenStore;
 use callgate_policy::{Config, Exposure, LoadError, Mode, Store};
 use callgate_sandbox::SandboxFacts;
 use callgate_text::Json;
+use tokio::sync::watch;
 
 use crate::layers::{self, specs};
 use crate::metrics::{Counted, Metrics};
@@ -32,6 +33,8 @@ pub(crate) struct Assembly {
     pub(crate) tokens: TokenStore,
     pub(crate) proofs: Proofs,
     pub(crate) metrics: Arc<Metrics>,
+    /// Tells that another policy is in force.
+    taken: watch::Sender<()>,
     own_uid: u32,
     /// Whether an agent was seen that could get around the gate.
     advisory: AtomicBool,
@@ -53,7 +56,13 @@ impl Assembly {
         let counted = Counted { log: log.clone(), metrics: metrics.clone() };
         let gate = Arc::new(gate(Arc::clone(&policy), Arc::new(counted))?.watched_by(metrics.clone()));
         let own_uid = rustix::process::geteuid().as_raw();
-        Ok(Self { gate, policy, log, tokens, proofs, metrics, own_uid, advisory: AtomicBool::new(false) })
+        let (taken, _) = watch::channel(());
+        Ok(Self { gate, policy, log, tokens, proofs, metrics, taken, own_uid, advisory: AtomicBool::new(false) })
+    }
+
+    /// Changes whenever another policy is in force.
+    pub(crate) fn policies(&self) -> watch::Receiver<()> {
+        self.taken.subscribe()
     }
 
     /// Takes the policy that is on disk, and records that it was taken or refused.
@@ -66,6 +75,7 @@ impl Assembly {
         use callgate_core::seam::Snapshot;
         if let Ok(snapshot) = &result {
             self.metrics.policy_taken();
+            self.taken.send_replace(());
             self.note_modes(before.config(), snapshot.config()).await;
         }
         match &result {

@@ -236,6 +236,7 @@ impl Desk {
                     ("bytes_free", size(log.bytes_free)),
                 ]),
             ),
+            ("sandboxes_ready", Json::integer(self.assembly.metrics.sandboxes_ready())),
             ("findings", count(self.assembly.policy.findings().len())),
             ("well", Json::Bool(wrong.is_empty() && unproved.is_empty())),
             ("unproved", Json::Array(unproved.into_iter().map(Json::from).collect())),

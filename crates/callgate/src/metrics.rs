@@ -37,6 +37,7 @@ pub(crate) struct Metrics {
     append_seconds: Histogram,
     append_failures: Counters<2>,
     connections: Gauges<2>,
+    sandboxes_ready: Gauge,
     log_records: Gauge,
     log_checkpoint_records: Gauge,
     log_free: Gauge,
@@ -64,6 +65,7 @@ impl Metrics {
             append_seconds: durations(),
             append_failures: Family::default(),
             connections: Family::default(),
+            sandboxes_ready: Gauge::default(),
             log_records: Gauge::default(),
             log_checkpoint_records: Gauge::default(),
             log_free: Gauge::default(),
@@ -110,6 +112,7 @@ impl Metrics {
             "Connections, by door and by whether their caller is known",
             self.connections.clone(),
         );
+        all.register("sandboxes_ready", "Sandboxes that stand by for the next call", self.sandboxes_ready.clone());
         all.register("log_records", "Durable records", self.log_records.clone());
         all.register(
             "log_checkpoint_records",
@@ -135,6 +138,16 @@ impl Metrics {
     /// Counts the connections of a door, too.
     pub(crate) fn attend(&self, door: &'static str, attendance: Attendance) {
         self.doors.lock().unwrap_or_else(PoisonError::into_inner).push((door, attendance));
+    }
+
+    /// So many sandboxes stand by now.
+    pub(crate) fn standing_by(&self, count: usize) {
+        self.sandboxes_ready.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// How many sandboxes stand by.
+    pub(crate) fn sandboxes_ready(&self) -> i64 {
+        self.sandboxes_ready.get()
     }
 
     /// A new policy is in force.

@@ -11,6 +11,7 @@
 
 mod contained;
 mod kept;
+mod pool;
 mod result;
 mod rooms;
 mod settle;
@@ -30,10 +31,13 @@ use callgate_policy::{GateSnapshot, Store};
 use callgate_sandbox::{Access, Host, Journals, Launcher, Place, Profile, SandboxFacts};
 use callgate_text::Digest;
 use callgate_tools::{MEMORY, Memory, Operation, SERVER, TERMINAL, Work};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, watch};
+
+use crate::metrics::Metrics;
 
 pub(crate) use contained::WORK;
-use contained::{Program, Ran};
+use contained::{Program, Ran, Source};
+use pool::{Key, Pool};
 use result::{Said, State};
 use rooms::Rooms;
 use settle::Settled;
@@ -52,6 +56,7 @@ pub(crate) struct Toolbox {
     gate: Arc<Gate>,
     policy: Arc<Store>,
     launcher: Launcher,
+    pool: Arc<Pool>,
     /// What the machine offers, found out when it is first needed.
     host: OnceCell<Host>,
     profiles: SandboxFacts,
@@ -82,19 +87,28 @@ enum Task {
 struct Setting {
     workspace: PathBuf,
     profile: Profile,
+    /// How many sandboxes stand by for the next calls.
+    warm: usize,
 }
 
 impl Toolbox {
-    /// Tools of `gate`, whose state lies in the folder `state`.
+    /// Tools of the gate, whose state lies in the folder `state`.
     ///
     /// # Errors
     /// If it cannot be said where the gate's own folders really are.
-    pub(crate) fn new(gate: Arc<Gate>, policy: Arc<Store>, launcher: Launcher, state: &Path) -> io::Result<Self> {
+    pub(crate) fn new(
+        gate: Arc<Gate>,
+        policy: Arc<Store>,
+        metrics: Arc<Metrics>,
+        launcher: Launcher,
+        state: &Path,
+    ) -> io::Result<Self> {
         let own = [state.canonicalize()?, policy.dir().canonicalize()?];
         Ok(Self {
             own,
             gate,
             policy,
+            pool: Arc::new(Pool::new(launcher.clone(), metrics)),
             launcher,
             host: OnceCell::new(),
             profiles: SandboxFacts::default(),
@@ -102,6 +116,30 @@ impl Toolbox {
             rooms: Rooms::new(MOST_OF_AGENT, MOST_IN_ALL),
             settling: settle::Settling::new(Journals::at(state.join("commits"))),
         })
+    }
+
+    /// Ends the sandboxes that stand by under what another policy says now, whenever there is another.
+    pub(crate) async fn follow(self: Arc<Self>, mut policies: watch::Receiver<()>) {
+        while policies.changed().await.is_ok() {
+            let snapshot = self.policy.last_good();
+            let profiles = self.profiles.profiles(snapshot.settings()).ok().filter(|profiles| profiles.warm() > 0);
+            let pool = self.pool.clone();
+            let retained = tokio::task::spawn_blocking(move || {
+                let stays = |key: &Key| {
+                    let digest = |profile: &Profile| profile.digest().to_string() == key.ground.profile();
+                    snapshot.knows(&key.agent) && profiles.as_ref().is_some_and(|profiles| profiles.iter().any(digest))
+                };
+                pool.retain(stays);
+            });
+            if let Err(error) = retained.await {
+                tracing::error!("sandboxes that stand by: {error}");
+            }
+        }
+    }
+
+    /// Ends the sandboxes that stand by. From here on every run begins from nothing.
+    pub(crate) fn close(&self) {
+        self.pool.close();
     }
 
     async fn decided(
@@ -161,7 +199,7 @@ impl Toolbox {
         let workspace = snapshot.config().tools.workspace.clone().ok_or(
             "This gate has no workspace: the operator names one as `workspace` below `[tools]` in callgate.toml.",
         )?;
-        let profile = self.profile(&snapshot, allowed, answer)?;
+        let (profile, warm) = self.profile(&snapshot, allowed, answer)?;
         self.keeps_out(Path::new(&workspace), &profile)?;
         let arguments = allowed.request.arguments.as_ref();
         let text = |key: &str| arguments.and_then(|arguments| arguments.get(key));
@@ -179,11 +217,16 @@ impl Toolbox {
             let request = callgate_tools::contained::request(Path::new(&workspace), tool, arguments);
             Task::File { request: request.ok_or("The workspace's path is no text.")? }
         };
-        Ok((task, Setting { workspace: workspace.into(), profile }))
+        Ok((task, Setting { workspace: workspace.into(), profile, warm }))
     }
 
-    /// The profile that the decision named, to the last bit.
-    fn profile(&self, snapshot: &GateSnapshot, allowed: &Allowed<'_>, answer: &Answer) -> Result<Profile, String> {
+    /// The profile that the decision named, to the last bit, and how many sandboxes stand by.
+    fn profile(
+        &self,
+        snapshot: &GateSnapshot,
+        allowed: &Allowed<'_>,
+        answer: &Answer,
+    ) -> Result<(Profile, usize), String> {
         let held_to = answer.containment.as_ref().ok_or_else(|| {
             format!(
                 "No profile contains this tool: the operator names one as `profile` below `[tool.\"{}\"]`.",
@@ -194,7 +237,8 @@ impl Toolbox {
         let asked = snapshot.profile(&call).ok_or("The policy names no profile.")?;
         let profiles = self.profiles.profiles(&asked.settings).map_err(|reason| reason.message)?;
         let profile = profiles.get(&held_to.profile).filter(|profile| profile.digest() == held_to.digest);
-        profile.cloned().ok_or_else(|| "The profile is not the one that was decided about.".to_owned())
+        let profile = profile.cloned().ok_or("The profile is not the one that was decided about.")?;
+        Ok((profile, profiles.warm()))
     }
 
     /// What could read the gate's keys, or change its policy, does not run.
@@ -230,7 +274,14 @@ impl Toolbox {
             Err(why) => return self.not_run(allowed, State::Refused, &why).await,
         };
         let seeing = |text: String| async move { self.seen(allowed.caller, text).await };
-        let ran = match contained::run(&self.launcher, program, conduct, seeing).await {
+        let source = Source {
+            launcher: self.launcher.clone(),
+            pool: self.pool.clone(),
+            agent: allowed.agent.clone(),
+            session: allowed.request.session.clone(),
+            warm: setting.warm,
+        };
+        let ran = match contained::run(source, program, conduct, seeing).await {
             Ok(ran) => ran,
             Err(error) => {
                 tracing::error!("{}: {error}", allowed.request.tool);

@@ -79,6 +79,11 @@ impl GateSnapshot {
         &self.config
     }
 
+    /// The text of `callgate.toml`, in which the sandbox finds its profiles.
+    pub fn settings(&self) -> &Arc<str> {
+        &self.settings
+    }
+
     /// Whether the agent is declared, revoked or not.
     pub fn knows(&self, agent: &AgentId) -> bool {
         self.population.agent(agent).is_some()

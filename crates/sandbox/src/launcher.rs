@@ -5,16 +5,20 @@
 //! ```
 //!
 //! The launcher stays outside. It hands output on, keeps the deadline and the caps, and kills the tree when they are
-//! reached, when the supervisor asks or dies, or when the program has ended. The init builds the view inside, forks
-//! the program, and collects what is orphaned; when it ends, the kernel ends everything in its process namespace. The
-//! program's process binds itself (no capabilities, Landlock, system call filter), waits until the launcher has read
-//! back what it got, and only then executes what was asked for.
+//! reached, when the supervisor asks or dies, or when the program has ended. The init forks the program's process, builds
+//! the view inside, and collects what is orphaned; when it ends, the kernel ends everything in its process namespace. The
+//! program's process binds itself (network of its own, no capabilities, system call filter; and when the view is there,
+//! Landlock), waits until the launcher has read back what it got, and only then executes what was asked for.
+//!
+//! What depends on the profile alone is done first, the same way whether it is known by then what will run or not; what
+//! depends on the errand, and whatever lies on the host and may change, comes after that ([`start`]).
 //!
 //! A sandbox is never forked from the supervisor: that has threads, and a fork would copy their locks as they are. A
 //! launcher is forked from its mother, which the supervisor started as a program of its own, and which does nothing
 //! but that: it has one thread, sees no plan, and is told nothing of any run.
 
 mod groups;
+mod handed;
 mod inside;
 mod mounts;
 mod owners;
@@ -27,11 +31,13 @@ mod watch;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::ExitCode;
+use std::time::Instant;
 
+use self::start::Over;
 use crate::ending::{Fault, Step};
 use crate::message::{Answer, Order, receive, send};
-use crate::plan::Layer;
-use crate::seccomp;
+use crate::plan::{Errand, Ground, Layer};
+use crate::seccomp::{self, Switches};
 use crate::sys::{self, Side};
 
 /// The whole life of the mother of launchers. Standard input is the socket to the supervisor.
@@ -55,8 +61,6 @@ fn bear() -> Result<(), Fault> {
     // Whoever started us could have done so. But a process that is started in another folder is forked off, with
     // copies of all that a large supervisor has mapped.
     rustix::process::chdir("/").step("working directory")?;
-    // What no plan has a say in is made once.
-    let _ = (seccomp::filter(seccomp::Switches::default()), inside::init_filter());
     let stdin = std::io::stdin();
     while let Some((asked, descriptors)) = receive::<u8>(stdin.as_fd()).step("birth")? {
         let Some(socket) = descriptors.into_iter().next().filter(|_| asked == BIRTH) else {
@@ -73,6 +77,8 @@ fn bear() -> Result<(), Fault> {
             }
             Side::Parent { pid, handle } => {
                 send(stdin.as_fd(), &pid.as_raw_nonzero().get(), &[handle.as_fd()]).step("birth")?;
+                // What no plan has a say in is made once, for those to come. The first one does not wait for it.
+                let _: (Vec<_>, _) = (Switches::all().map(seccomp::filter).collect(), inside::init_filter());
             }
         }
     }
@@ -84,29 +90,49 @@ fn serve() -> Result<(), Fault> {
     let stdin = std::io::stdin();
     let socket = stdin.as_fd();
     let (order, descriptors) = receive::<Order>(socket).step("order")?.ok_or_else(|| Fault::new("order", "none"))?;
-    let answer = match order {
-        Order::Probe => Answer::Offers(probe::probe()),
-        Order::Run(plan) => {
-            if plan.has(Layer::CloseFiles) {
-                close_inherited(&descriptors)?;
-            }
-            let mut descriptors = descriptors.into_iter();
-            let (Some(out), Some(err)) = (descriptors.next(), descriptors.next()) else {
-                return Err(Fault::new("order", "nowhere to write to"));
-            };
-            rustix::stdio::dup2_stdout(&out).step("standard output")?;
-            rustix::stdio::dup2_stderr(&err).step("standard error")?;
-            drop((out, err));
-            match start::run(&plan, descriptors.next(), socket) {
-                Ok(over) => {
-                    let written: Vec<_> = over.written.iter().map(AsFd::as_fd).collect();
-                    return send(socket, &Answer::Ended(over.ending.clone()), &written).step("report");
-                }
-                Err(fault) => Answer::Refused(fault),
-            }
+    let over = match order {
+        Order::Probe => return send(socket, &Answer::Offers(probe::probe()), &[]).step("report"),
+        Order::Run(plan) => run(&plan.ground, Some((plan.errand, descriptors)), socket),
+        Order::Prepare(ground) => run(&ground, None, socket),
+        Order::Launch(_) => Err(Fault::new("order", "no ground is ready for an errand")),
+    };
+    match over {
+        Ok(Some(over)) => {
+            let written: Vec<_> = over.written.iter().map(AsFd::as_fd).collect();
+            send(socket, &Answer::Ended(over.ending.clone()), &written).step("report")
+        }
+        // It was never needed.
+        Ok(None) => Ok(()),
+        Err(fault) => send(socket, &Answer::Refused(fault), &[]).step("report"),
+    }
+}
+
+/// Makes a sandbox ready, waits for the errand if it is not there yet, and runs it.
+fn run(ground: &Ground, given: Option<(Errand, Vec<OwnedFd>)>, socket: BorrowedFd<'_>) -> Result<Option<Over>, Fault> {
+    let mut started = Instant::now();
+    if ground.has(Layer::CloseFiles) {
+        close_inherited(given.as_ref().map(|(_, descriptors)| descriptors.as_slice()).unwrap_or_default())?;
+    }
+    let mut prepared = start::prepare(ground)?;
+    let (errand, descriptors) = match given {
+        Some(given) => given,
+        None => {
+            let groups = prepared.ready()?;
+            send(socket, &Answer::Ready(groups), &[]).step("report")?;
+            let Some(given) = prepared.errand(socket)? else { return Ok(None) };
+            // What was done before anybody asked is nobody's time.
+            started = Instant::now();
+            given
         }
     };
-    send(socket, &answer, &[]).step("report")
+    let mut descriptors = descriptors.into_iter();
+    let (Some(out), Some(err)) = (descriptors.next(), descriptors.next()) else {
+        return Err(Fault::new("order", "nowhere to write to"));
+    };
+    rustix::stdio::dup2_stdout(&out).step("standard output")?;
+    rustix::stdio::dup2_stderr(&err).step("standard error")?;
+    drop((out, err));
+    prepared.launch(&errand, descriptors.next(), socket, started).map(Some)
 }
 
 /// Whatever the supervisor had open when it started us, by its own or a library's carelessness.

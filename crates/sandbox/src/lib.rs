@@ -21,6 +21,7 @@ mod profile;
 mod readback;
 mod run;
 mod seccomp;
+mod standby;
 #[allow(unsafe_code, reason = "the system calls that have no safe wrapper; the only place for them")]
 mod sys;
 mod wire;
@@ -31,12 +32,13 @@ pub use facts::{FACTS, SandboxFacts, TooManyChanges};
 pub use host::{Groups, Host, Missing, Part};
 #[doc(hidden)]
 pub use message::check_message;
-pub use plan::{Layer, Plan, Program, Refusal, Request, compile};
+pub use plan::{Ground, Layer, Plan, Program, Refusal, Request, compile};
 pub use profile::{
     Access, Environment, Limits, Loosened, MemoryBy, Network, Place, PlaceError, Profile, ProfileError, Profiles, Tier,
 };
 pub use readback::ReadBack;
-pub use run::{Canceller, Finished, LaunchError, Launcher, Running, Sink, Standby, Streams, Written};
+pub use run::{Canceller, Finished, LaunchError, Launcher, Running, Sink, Streams, Written};
+pub use standby::{Fitting, Standby, Unfit};
 #[doc(hidden)]
 pub use workspace::check_names;
 pub use workspace::{Change, Class, CommitError, Journals, Node, Op, WriteSet, shown};

@@ -11,7 +11,7 @@ use rustix::net::{
 
 use crate::ending::{Ending, Fault};
 use crate::host::Host;
-use crate::plan::Plan;
+use crate::plan::{Errand, Ground, Plan};
 use crate::readback::ReadBack;
 use crate::wire::{Malformed, Wire};
 
@@ -21,13 +21,17 @@ const MOST_BYTES: usize = 8 << 20;
 /// The most descriptors that one message may carry.
 const MOST_DESCRIPTORS: usize = 64;
 
-/// What a supervisor asks for; one for each launcher.
+/// What a supervisor asks for; one for each launcher, but that an errand follows a ground.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Order {
     /// Find out what the machine offers.
     Probe,
     /// Carry the plan out. With it come the descriptors of where output and errors go, and of the input, if any.
     Run(Box<Plan>),
+    /// Make everything ready that an errand on this ground needs, and wait for it.
+    Prepare(Box<Ground>),
+    /// Run this on the ground that is ready. With it come the same descriptors as with a whole plan.
+    Launch(Box<Errand>),
 }
 
 /// What a launcher answers.
@@ -37,6 +41,8 @@ pub(crate) enum Answer {
     Offers(Host),
     /// It did not come to a start.
     Refused(Fault),
+    /// The ground is ready, in these control groups. Nothing runs yet.
+    Ready(Vec<String>),
     /// The program is about to be executed, and this is what it got.
     Started(Box<ReadBack>),
     /// All is over, and nothing runs any more. With it come the open folders of what was written, one for each
@@ -52,6 +58,14 @@ impl Wire for Order {
                 out.push(1);
                 plan.put(out);
             }
+            Self::Prepare(ground) => {
+                out.push(2);
+                ground.put(out);
+            }
+            Self::Launch(errand) => {
+                out.push(3);
+                errand.put(out);
+            }
         }
     }
 
@@ -59,6 +73,8 @@ impl Wire for Order {
         match u8::take(from)? {
             0 => Ok(Self::Probe),
             1 => Ok(Self::Run(Box::new(Plan::take(from)?))),
+            2 => Ok(Self::Prepare(Box::new(Ground::take(from)?))),
+            3 => Ok(Self::Launch(Box::new(Errand::take(from)?))),
             _ => Err(Malformed),
         }
     }
@@ -83,6 +99,10 @@ impl Wire for Answer {
                 out.push(3);
                 ending.put(out);
             }
+            Self::Ready(groups) => {
+                out.push(4);
+                groups.put(out);
+            }
         }
     }
 
@@ -92,6 +112,7 @@ impl Wire for Answer {
             1 => Ok(Self::Refused(Fault::take(from)?)),
             2 => Ok(Self::Started(Box::new(ReadBack::take(from)?))),
             3 => Ok(Self::Ended(Ending::take(from)?)),
+            4 => Ok(Self::Ready(Vec::take(from)?)),
             _ => Err(Malformed),
         }
     }

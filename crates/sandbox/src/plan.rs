@@ -60,18 +60,24 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// A launch that only has to be carried out.
+/// A launch that only has to be carried out: the ground that it stands on, and the errand that is run there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
+    pub(crate) ground: Ground,
+    pub(crate) errand: Errand,
+}
+
+fields!(Plan { ground, errand });
+
+/// The part of a [`Plan`] that follows from profile and host alone. A sandbox that was made ready for it, before anybody
+/// knew what would run, can run every plan on an equal ground, and none on another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ground {
     pub(crate) profile: String,
-    pub(crate) command: Vec<OsString>,
-    pub(crate) program: Program,
-    pub(crate) directory: PathBuf,
-    pub(crate) environment: Vec<(OsString, OsString)>,
+    /// The system's places that are only read, and the empty ones; see [`divided`].
     pub(crate) mounts: Vec<Mount>,
     pub(crate) loopback: bool,
     pub(crate) unix_sockets: bool,
-    pub(crate) terminal: bool,
     pub(crate) limits: Limits,
     pub(crate) landlock: u32,
     pub(crate) unified: Option<PathBuf>,
@@ -79,22 +85,23 @@ pub struct Plan {
     pub(crate) without: Without,
 }
 
-fields!(Plan {
-    profile,
-    command,
-    program,
-    directory,
-    environment,
-    mounts,
-    loopback,
-    unix_sockets,
-    terminal,
-    limits,
-    landlock,
-    unified,
-    memory_group,
-    without,
-});
+fields!(Ground { profile, mounts, loopback, unix_sockets, limits, landlock, unified, memory_group, without });
+
+/// The part of a [`Plan`] that is known only when something is to run, and is looked for on the host no earlier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Errand {
+    pub(crate) command: Vec<OsString>,
+    pub(crate) program: Program,
+    pub(crate) directory: PathBuf,
+    pub(crate) environment: Vec<(OsString, OsString)>,
+    /// What of the host is laid over the ground.
+    pub(crate) mounts: Vec<Mount>,
+    pub(crate) terminal: bool,
+    /// Seconds from start to end.
+    pub(crate) wall: u64,
+}
+
+fields!(Errand { command, program, directory, environment, mounts, terminal, wall });
 
 /// One place in the file system inside. It lies at the same path as outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,17 +185,22 @@ impl Plan {
         Digest::of(&self.to_bytes())
     }
 
+    /// What can be made ready ahead of it.
+    pub fn ground(&self) -> &Ground {
+        &self.ground
+    }
+
     /// Gives the program a terminal of its own, which is the only one that it can reach. Its standard input must then
     /// be a terminal, which is lent to it for the time of the run; its standard error goes where its output goes.
     #[must_use]
     pub fn with_terminal(mut self) -> Self {
-        self.terminal = true;
+        self.errand.terminal = true;
         self
     }
 
     /// The environment that the program will have.
     pub fn environment(&self) -> &[(OsString, OsString)] {
-        &self.environment
+        &self.errand.environment
     }
 
     /// Leaves `layer` out, so that a test can see that it matters. A run of such a plan says `weakened` in its
@@ -196,13 +208,20 @@ impl Plan {
     #[cfg(any(test, feature = "mutants"))]
     #[must_use]
     pub fn without(mut self, layer: Layer) -> Self {
-        self.without.0.push(layer);
+        self.ground.without.0.push(layer);
         if layer == Layer::CopyOnWrite {
-            for mount in self.mounts.iter_mut().filter(|mount| mount.access == Access::Cow) {
+            for mount in self.errand.mounts.iter_mut().filter(|mount| mount.access == Access::Cow) {
                 mount.access = Access::Rw;
             }
         }
         self
+    }
+}
+
+impl Ground {
+    /// The digest of the profile, as text.
+    pub fn profile(&self) -> &str {
+        &self.profile
     }
 
     #[cfg(any(test, feature = "mutants"))]
@@ -302,23 +321,46 @@ pub fn compile(profile: &Profile, request: &Request, host: &Host) -> Result<Plan
     }
 
     let groups = &host.groups;
-    let wall = request.deadline.map_or(profile.limits.wall, |deadline| deadline.min(profile.limits.wall));
-    Ok(Plan {
+    let (ready, late) = divided(mounts);
+    let ground = Ground {
         profile: profile.digest().to_string(),
-        command: request.command.clone(),
-        program: request.program,
-        directory,
-        environment: environment(profile, &request.environment),
-        mounts,
+        mounts: ready,
         loopback: profile.network == Network::Loopback,
         unix_sockets: profile.unix_sockets,
-        terminal: false,
-        limits: Limits { wall, ..profile.limits },
+        limits: profile.limits,
         landlock: host.landlock,
         unified: groups.unified.clone(),
         memory_group: groups.memory.clone().filter(|_| by_kernel && groups.unified.is_none()),
         without: Without::default(),
-    })
+    };
+    let errand = Errand {
+        command: request.command.clone(),
+        program: request.program,
+        directory,
+        environment: environment(profile, &request.environment),
+        mounts: late,
+        terminal: false,
+        wall: request.deadline.map_or(profile.limits.wall, |deadline| deadline.min(profile.limits.wall)),
+    };
+    Ok(Plan { ground, errand })
+}
+
+/// Those of the places that can be made ready ahead of a launch, and those that are looked for when it comes, each in
+/// their order. Ahead of it come places that are empty, and what the system itself has to read, if they do not lie in
+/// one that comes late. Late is what may change meanwhile: what can be written to, what lies below a copy (the kernel
+/// does not say what happens if that changes), what belongs to somebody, and what hides something that may have come.
+fn divided(mounts: Vec<Mount>) -> (Vec<Mount>, Vec<Mount>) {
+    let (mut ready, mut late) = (Vec::new(), Vec::<Mount>::new());
+    for mount in mounts {
+        let steady = match mount.access {
+            Access::Tmpfs => true,
+            Access::Ro => is_system(&mount.path),
+            Access::Hidden | Access::Cow | Access::Rw => false,
+        };
+        let on_late = late.iter().any(|above| mount.path.starts_with(&above.path));
+        if steady && !on_late { &mut ready } else { &mut late }.push(mount);
+    }
+    (ready, late)
 }
 
 /// Why a folder cannot be the workspace.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use callgate_text::Json;
 
-use crate::plan::{Layer, Plan};
+use crate::plan::{Ground, Layer};
 use crate::wire::fields;
 
 /// What the kernel says about the process that is about to execute the program.
@@ -31,6 +31,8 @@ pub struct ReadBack {
     pub landlock: u32,
     /// Control groups that hold the run.
     pub groups: Vec<String>,
+    /// Whether the sandbox was made ready before it was known what would run. All else here was read after that.
+    pub stood_by: bool,
     /// Layers that were left out, for a test; any makes the run worthless as protection.
     pub weakened: Vec<Layer>,
 }
@@ -45,6 +47,7 @@ fields!(ReadBack {
     namespaces,
     landlock,
     groups,
+    stood_by,
     weakened,
 });
 
@@ -89,12 +92,14 @@ impl Surroundings {
 }
 
 impl ReadBack {
-    /// Reads what the process that is in `surroundings` got. `landlock` and `groups` are what cannot be read there.
+    /// Reads what the process that is in `surroundings` got. What cannot be read there
+    /// is told.
     pub(crate) fn of(
         surroundings: Surroundings,
-        plan: &Plan,
+        ground: &Ground,
         landlock: u32,
         groups: Vec<String>,
+        stood_by: bool,
     ) -> std::io::Result<Self> {
         let Surroundings { pid, uid_map, namespaces } = surroundings;
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
@@ -103,7 +108,7 @@ impl ReadBack {
         let hex = |name: &str| field(name).and_then(|text| u64::from_str_radix(text, 16).ok()).unwrap_or(u64::MAX);
         let number = |name: &str| field(name).and_then(|text| text.split_whitespace().next()?.parse::<u32>().ok());
         Ok(Self {
-            profile: plan.profile.clone(),
+            profile: ground.profile.clone(),
             no_new_privileges: number("NoNewPrivs") == Some(1),
             seccomp: number("Seccomp").unwrap_or(0),
             capabilities: ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"].map(hex).into_iter().fold(0, |a, b| a | b),
@@ -112,18 +117,19 @@ impl ReadBack {
             namespaces,
             landlock,
             groups,
-            weakened: plan.weakened().to_vec(),
+            stood_by,
+            weakened: ground.weakened().to_vec(),
         })
     }
 
-    /// What is missing against the plan; nothing may be.
-    pub(crate) fn shortfall(&self, plan: &Plan) -> Option<&'static str> {
-        let own = |kind: &str, layer| self.namespaces.contains_key(kind) || !plan.has(layer);
+    /// What is missing against the ground that was planned; nothing may be.
+    pub(crate) fn shortfall(&self, ground: &Ground) -> Option<&'static str> {
+        let own = |kind: &str, layer| self.namespaces.contains_key(kind) || !ground.has(layer);
         let mapped: Option<u32> = self.uid_map.split(' ').nth(1).and_then(|outside| outside.parse().ok());
         match () {
             () if !self.no_new_privileges => Some("no-new-privileges is not set"),
-            () if self.seccomp != 2 && plan.has(Layer::Seccomp) => Some("no system call filter is in force"),
-            () if self.capabilities != 0 && plan.has(Layer::Capabilities) => Some("it holds capabilities"),
+            () if self.seccomp != 2 && ground.has(Layer::Seccomp) => Some("no system call filter is in force"),
+            () if self.capabilities != 0 && ground.has(Layer::Capabilities) => Some("it holds capabilities"),
             () if self.uid == 0 || mapped == Some(0) || mapped.is_none() => Some("it is root outside"),
             () if self.uid_map.split(' ').count() != 3 => Some("more than one user id is mapped"),
             () if !own("pid", Layer::Processes) => Some("it shares the process namespace"),
@@ -133,7 +139,7 @@ impl ReadBack {
             () if ["user", "mnt", "cgroup"].iter().any(|kind| !self.namespaces.contains_key(*kind)) => {
                 Some("it shares a namespace")
             }
-            () if self.landlock == 0 && plan.has(Layer::Landlock) => Some("Landlock is not in force"),
+            () if self.landlock == 0 && ground.has(Layer::Landlock) => Some("Landlock is not in force"),
             () => None,
         }
     }
@@ -152,6 +158,7 @@ impl ReadBack {
             ("namespaces", Json::object(self.namespaces.iter().map(|(k, v)| (k.clone(), Json::String(v.clone()))))),
             ("landlock", Json::integer(self.landlock.into())),
             ("groups", texts(&self.groups)),
+            ("stood_by", Json::Bool(self.stood_by)),
             ("weakened", texts(&weakened)),
         ])
     }

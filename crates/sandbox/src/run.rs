@@ -14,11 +14,11 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, socketpair};
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
-use crate::ending::{Ending, Exit, Usage};
+use crate::ending::{Ending, Exit, Fault, Usage};
 use crate::host::Host;
 use crate::launcher;
 use crate::message::{Answer, Order, receive, send};
-use crate::plan::Plan;
+use crate::plan::{Errand, Plan};
 use crate::profile::Access;
 use crate::readback::ReadBack;
 
@@ -31,6 +31,9 @@ pub enum LaunchError {
     /// The socket to it failed.
     #[error("cannot talk to the launcher: {0}")]
     Talk(#[from] io::Error),
+    /// It could not make a sandbox ready.
+    #[error("no sandbox can be made ready: {0}")]
+    Refused(#[source] Fault),
     /// It ended without saying how the run ended: something killed it. Everything inside died with it.
     #[error("the launcher ended before the run did")]
     Died,
@@ -87,6 +90,7 @@ impl Mother {
             over: false,
             copies: Vec::new(),
             since: clock_gettime(ClockId::Realtime),
+            groups: Vec::new(),
             got: None,
             stdout: None,
             stderr: None,
@@ -174,9 +178,8 @@ impl Launcher {
     /// # Errors
     /// If no launcher can be started or it fails to answer.
     pub fn probe(&self) -> Result<Host, LaunchError> {
-        let standby = self.stand_by()?;
-        send(&standby.running.socket, &Order::Probe, &[])?;
-        match receive::<Answer>(&standby.running.socket)? {
+        let asked = self.bear(&|socket| send(socket, &Order::Probe, &[]))?;
+        match receive::<Answer>(&asked.socket)? {
             Some((Answer::Offers(host), _)) => Ok(host),
             _ => Err(LaunchError::Died),
         }
@@ -191,18 +194,10 @@ impl Launcher {
         let order = Order::Run(Box::new(plan.clone()));
         let ends = Ends::open(streams)?;
         let running = self.bear(&|socket| send(socket, &order, &ends.descriptors()))?;
-        Ok(running.with(plan, ends))
+        Ok(running.with(&plan.errand, ends))
     }
 
-    /// A launcher that waits for its plan. It knows nothing of any agent yet, and serves one run.
-    ///
-    /// # Errors
-    /// If it cannot be started.
-    pub fn stand_by(&self) -> Result<Standby, LaunchError> {
-        self.bear(&|_| Ok(())).map(|running| Standby { running })
-    }
-
-    fn bear(&self, first: &dyn Fn(BorrowedFd<'_>) -> io::Result<()>) -> Result<Running, LaunchError> {
+    pub(crate) fn bear(&self, first: &dyn Fn(BorrowedFd<'_>) -> io::Result<()>) -> Result<Running, LaunchError> {
         let mut mother = self.mother.lock().unwrap_or_else(PoisonError::into_inner);
         // Somebody may have ended her since; then another takes her place.
         if let Some(alive) = &*mother
@@ -217,40 +212,22 @@ impl Launcher {
 }
 
 /// The program's three streams, open.
-struct Ends {
+pub(crate) struct Ends {
     stdin: Option<OwnedFd>,
     stdout: (OwnedFd, Option<PipeReader>),
     stderr: (OwnedFd, Option<PipeReader>),
 }
 
 impl Ends {
-    fn open(streams: Streams) -> io::Result<Self> {
+    pub(crate) fn open(streams: Streams) -> io::Result<Self> {
         let stdout = streams.stdout.open(io::stdout().as_fd())?;
         let stderr = streams.stderr.open(io::stderr().as_fd())?;
         Ok(Self { stdin: streams.stdin, stdout, stderr })
     }
 
-    /// What goes to the launcher with the plan, in this order.
-    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+    /// What goes to the launcher with what is to run, in this order.
+    pub(crate) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
         [self.stdout.0.as_fd(), self.stderr.0.as_fd()].into_iter().chain(self.stdin.iter().map(AsFd::as_fd)).collect()
-    }
-}
-
-/// A launcher that waits. Dropping it ends it.
-#[derive(Debug)]
-pub struct Standby {
-    running: Running,
-}
-
-impl Standby {
-    /// Starts the run.
-    ///
-    /// # Errors
-    /// If the launcher cannot be spoken to.
-    pub fn launch(self, plan: &Plan, streams: Streams) -> Result<Running, LaunchError> {
-        let ends = Ends::open(streams)?;
-        send(&self.running.socket, &Order::Run(Box::new(plan.clone())), &ends.descriptors())?;
-        Ok(self.running.with(plan, ends))
     }
 }
 
@@ -259,13 +236,15 @@ impl Standby {
 pub struct Running {
     id: u32,
     handle: OwnedFd,
-    socket: OwnedFd,
+    pub(crate) socket: OwnedFd,
     /// Whether the launcher has said its last word: nothing of the run is left.
     over: bool,
     /// The copy-on-write folders, each with what the profile closes in it.
     copies: Vec<(PathBuf, Closed)>,
     /// By the clock that files are dated by.
     since: Timespec,
+    /// The control groups that it is known to be in.
+    pub(crate) groups: Vec<String>,
     got: Option<ReadBack>,
     stdout: Option<PipeReader>,
     stderr: Option<PipeReader>,
@@ -298,8 +277,9 @@ pub struct Written {
 /// Places below a folder at which nothing of it may be changed, with what the profile says of each.
 pub(crate) type Closed = BTreeMap<PathBuf, Access>;
 
-fn closed(plan: &Plan, folder: &Path) -> Closed {
-    let others = plan.mounts.iter().filter(|mount| mount.access < Access::Cow);
+/// What lies in a copy is never made ready ahead of it, and so comes with the errand.
+fn closed(errand: &Errand, folder: &Path) -> Closed {
+    let others = errand.mounts.iter().filter(|mount| mount.access < Access::Cow);
     others.filter_map(|mount| Some((mount.path.strip_prefix(folder).ok()?.to_owned(), mount.access))).collect()
 }
 
@@ -315,11 +295,11 @@ pub struct Finished {
 }
 
 impl Running {
-    /// The run of `plan`, of whose streams the launcher has its ends by now.
-    fn with(mut self, plan: &Plan, ends: Ends) -> Self {
+    /// The run of `errand`, of whose streams the launcher has its ends by now.
+    pub(crate) fn with(mut self, errand: &Errand, ends: Ends) -> Self {
         self.since = clock_gettime(ClockId::Realtime);
-        let copies = plan.mounts.iter().filter(|mount| mount.access == Access::Cow);
-        self.copies = copies.map(|mount| (mount.path.clone(), closed(plan, &mount.path))).collect();
+        let copies = errand.mounts.iter().filter(|mount| mount.access == Access::Cow);
+        self.copies = copies.map(|mount| (mount.path.clone(), closed(errand, &mount.path))).collect();
         self.stdout = ends.stdout.1;
         self.stderr = ends.stderr.1;
         self
@@ -356,7 +336,7 @@ impl Running {
     pub fn started(&mut self) -> Result<Option<&ReadBack>, LaunchError> {
         if self.got.is_none() {
             match receive::<Answer>(&self.socket)? {
-                Some((Answer::Started(got), _)) => self.got = Some(*got),
+                Some((Answer::Started(got), _)) => self.begun(*got),
                 Some((Answer::Refused(fault), _)) => {
                     self.over = true;
                     return Err(LaunchError::Talk(io::Error::other(fault)));
@@ -367,6 +347,11 @@ impl Running {
         Ok(self.got.as_ref())
     }
 
+    fn begun(&mut self, got: ReadBack) {
+        self.groups.clone_from(&got.groups);
+        self.got = Some(got);
+    }
+
     /// Waits until everything of the run has ended.
     ///
     /// # Errors
@@ -374,7 +359,7 @@ impl Running {
     pub fn wait(mut self) -> Result<Finished, LaunchError> {
         loop {
             match receive::<Answer>(&self.socket) {
-                Ok(Some((Answer::Started(got), _))) => self.got = Some(*got),
+                Ok(Some((Answer::Started(got), _))) => self.begun(*got),
                 Ok(Some((Answer::Refused(fault), _))) => {
                     self.over = true;
                     let ending = Ending { exit: Exit::Refused(fault), usage: Usage::default() };
@@ -391,7 +376,7 @@ impl Running {
                     let written = written.map(|((folder, closed), changes)| Written { folder, changes, since, closed });
                     return Ok(Finished { ending, got: self.got.take(), written: written.collect() });
                 }
-                Ok(Some((Answer::Offers(_), _)) | None) | Err(_) => return Err(LaunchError::Died),
+                Ok(Some((Answer::Offers(_) | Answer::Ready(_), _)) | None) | Err(_) => return Err(LaunchError::Died),
             }
         }
     }
@@ -401,7 +386,7 @@ impl Running {
         let mut ended = [PollFd::new(&self.handle, PollFlags::IN)];
         while poll(&mut ended, None) == Err(Errno::INTR) {}
         // If it was killed, its control groups are still there, and empty by now or in a moment.
-        for group in self.got.iter().flat_map(|got| &got.groups) {
+        for group in &self.groups {
             for _ in 0..50 {
                 match std::fs::remove_dir(group) {
                     Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {

@@ -13,21 +13,18 @@ pub(crate) use table::{Switches, table};
 
 use std::sync::OnceLock;
 
-/// The filter for a program with these switches. All of them are made when the first is asked for, which the mother of
-/// launchers does, so that no run has to.
+/// The filter for a program with these switches. The mother of launchers makes all of them when she has time, so that no
+/// run has to.
 pub(crate) fn filter(switches: Switches) -> &'static [Instruction] {
-    static FILTERS: OnceLock<[Vec<Instruction>; 4]> = OnceLock::new();
-    let filters = FILTERS.get_or_init(|| {
-        [(false, false), (false, true), (true, false), (true, true)]
-            .map(|(internet, unix)| program(&table(Switches { internet, unix }), Answer::Errno(libc::ENOSYS as u16)))
-    });
-    let [neither, unix, internet, both] = filters;
-    match (switches.internet, switches.unix) {
+    static FILTERS: [OnceLock<Vec<Instruction>>; 4] = [const { OnceLock::new() }; 4];
+    let [neither, unix, internet, both] = &FILTERS;
+    let made = match (switches.internet, switches.unix) {
         (false, false) => neither,
         (false, true) => unix,
         (true, false) => internet,
         (true, true) => both,
-    }
+    };
+    made.get_or_init(|| program(&table(switches), Answer::Errno(libc::ENOSYS as u16)))
 }
 
 /// What happens to a call.

@@ -4,6 +4,7 @@ use std::ffi::{CString, OsString, c_int};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use rustix::process::Pid;
 
@@ -75,6 +76,84 @@ pub(crate) fn fork(flags: c_int, group: Option<BorrowedFd<'_>>) -> io::Result<Si
     }
 }
 
+/// A process in a user namespace of its own that only sleeps. It runs in this process's memory, so that none has to be
+/// copied for it. Dropping it ends it and waits for that.
+pub(crate) struct Sleeper {
+    pid: Pid,
+    /// What it runs on, as long as it is there.
+    _stack: Box<[u128]>,
+}
+
+impl Sleeper {
+    /// Starts one. It lasts a minute at most, if this process is killed at once.
+    pub(crate) fn start() -> io::Result<Self> {
+        extern "C" fn sleep(_: *mut libc::c_void) -> c_int {
+            let minute = libc::timespec { tv_sec: 60, tv_nsec: 0 };
+            // SAFETY: neither call writes memory, and none that returns fails, so that `errno`, which is the launcher's,
+            // too, stays as it is. `minute` outlives its call. The process ends here and returns to nothing.
+            unsafe {
+                libc::syscall(libc::SYS_prctl, libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0);
+                libc::syscall(libc::SYS_nanosleep, &raw const minute, std::ptr::null::<libc::timespec>());
+                libc::_exit(0)
+            }
+        }
+        let mut stack = vec![0_u128; 512].into_boxed_slice();
+        let flags = libc::CLONE_VM | libc::CLONE_NEWUSER | libc::SIGCHLD;
+        // SAFETY: the new process shares this one's memory and runs `sleep` on a stack of its own, which grows down from
+        // the end given (aligned as `u128` is) and is freed only after the process has been waited for. `sleep` makes
+        // three system calls in some hundred bytes of it, and uses no memory of anybody else's.
+        let pid = unsafe { libc::clone(sleep, stack.as_mut_ptr_range().end.cast(), flags, std::ptr::null_mut()) };
+        match Pid::from_raw(pid) {
+            Some(pid) if pid.as_raw_nonzero().get() > 0 => Ok(Self { pid, _stack: stack }),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Lets it end, without waiting for that.
+    pub(crate) fn end(&self) {
+        // Nobody else can have its number before it has been waited for.
+        let _ = rustix::process::kill_process(self.pid, rustix::process::Signal::KILL);
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        self.end();
+        let waited = || rustix::process::waitpid(Some(self.pid), rustix::process::WaitOptions::empty());
+        while matches!(waited(), Err(rustix::io::Errno::INTR)) {}
+    }
+}
+
+/// Begins to unmount what lies over the working folder, and all below it, in a process that runs in this one's memory.
+/// The kernel takes mounts away at once, but keeps whoever asked for it until nobody can still be using one, for which
+/// this process has no time. What comes back becomes 1 when that is over, and an error's number, negative, if it fails.
+///
+/// Only for a process that never returns to where it was started from, as the new one runs on memory that is not freed.
+pub(crate) fn begin_to_unmount() -> io::Result<&'static AtomicI32> {
+    extern "C" fn unmount(state: *mut libc::c_void) -> c_int {
+        // SAFETY: `state` is the `AtomicI32` that was passed on below, which is never freed.
+        let state = unsafe { &*state.cast::<AtomicI32>() };
+        // This wrapper allocates nothing and sets no `errno`, both of which would be the other process's, too.
+        let done = rustix::mount::unmount(c".", rustix::mount::UnmountFlags::DETACH);
+        state.store(done.map_or_else(|error| -error.raw_os_error(), |()| 1), Ordering::Release);
+        leave(0)
+    }
+    let state: &'static AtomicI32 = Box::leak(Box::default());
+    let stack = Box::leak(vec![0_u128; 1024].into_boxed_slice());
+    let flags = libc::CLONE_VM | libc::SIGCHLD;
+    // SAFETY: the new process shares this one's memory and runs `unmount` on a stack of its own, which grows down from
+    // the end given (aligned as `u128` is) and is never freed. `unmount` makes two system calls and touches no memory but
+    // that stack and `state`, which both processes only use as the atomic that it is.
+    let pid = unsafe {
+        libc::clone(unmount, stack.as_mut_ptr_range().end.cast(), flags, std::ptr::from_ref(state).cast_mut().cast())
+    };
+    if pid > 0 { Ok(state) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Moves this process into a new network namespace, which belongs to the user namespace that it is in.
 pub(crate) fn leave_network() -> io::Result<()> {
     leave_namespace(libc::CLONE_NEWNET)
@@ -88,6 +167,21 @@ pub(crate) fn leave_control_groups() -> io::Result<()> {
 fn leave_namespace(kind: c_int) -> io::Result<()> {
     // SAFETY: no memory is touched; the process has one thread.
     let done = unsafe { libc::unshare(kind) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Moves this process into the network namespace of the process that `handle` leads to.
+pub(crate) fn join_network(handle: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: no memory is touched; the process has one thread.
+    let done = unsafe { libc::setns(handle.as_raw_fd(), libc::CLONE_NEWNET) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Puts rules of Landlock in force for this process and all that come from it.
+pub(crate) fn restrict_by_landlock(rules: BorrowedFd<'_>) -> io::Result<()> {
+    const NO_FLAGS: libc::c_uint = 0;
+    // SAFETY: no memory is touched.
+    let done = unsafe { libc::syscall(libc::SYS_landlock_restrict_self, rules.as_raw_fd(), NO_FLAGS) };
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 

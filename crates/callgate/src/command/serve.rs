@@ -58,8 +58,10 @@ pub(crate) async fn run(
     let operator = Arc::new(Desk::new(assembly.clone()));
     let services = Services { gate: assembly.gate.clone(), identify: assembly.clone(), operator: operator.clone() };
     let server = Server::new(listening, services, Limits::default());
-    let (gate, policy) = (assembly.gate.clone(), assembly.policy.clone());
-    server.offer(Arc::new(Toolbox::new(gate, policy, launcher(), state.root())?));
+    let (gate, policy, metrics) = (assembly.gate.clone(), assembly.policy.clone(), assembly.metrics.clone());
+    let toolbox = Arc::new(Toolbox::new(gate, policy, metrics, launcher(), state.root())?);
+    server.offer(toolbox.clone());
+    let following = tokio::spawn(toolbox.clone().follow(assembly.policies()));
     assembly.metrics.attend("socket", server.attendance());
     let (halt, halted) = watch::channel(false);
     let http = http.map(|listening| {
@@ -88,6 +90,8 @@ pub(crate) async fn run(
         http.await.context("the HTTP door failed")?;
     }
     reloading.abort();
+    following.abort();
+    tokio::task::spawn_blocking(move || toolbox.close()).await.context("what stood by could not be ended")?;
     assembly.note(Kind::Stop, Vec::new()).await;
     assembly.log.stop().context("the log could not be closed in order")?;
     Ok(ExitCode::SUCCESS)

@@ -6,15 +6,18 @@ use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use callgate_core::{AgentId, SessionId};
 use callgate_doors::tools::{Conduct, Progress};
-use callgate_sandbox::{Finished, Host, Launcher, Plan, Request, Running, Sink, Streams, compile};
+use callgate_sandbox::{Finished, Host, LaunchError, Launcher, Plan, Request, Running, Sink, Streams, compile};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::kept::Kept;
+use super::pool::{Key, Pool};
 use super::{Setting, Task};
 use crate::command::run::report::Walked;
 
@@ -37,6 +40,16 @@ pub(super) struct Program {
     input: Option<Vec<u8>>,
     kept: Kept,
     tells: bool,
+}
+
+/// Where runs come from: sandboxes that stand by for who calls, or nothing.
+pub(super) struct Source {
+    pub(super) launcher: Launcher,
+    pub(super) pool: Arc<Pool>,
+    pub(super) agent: AgentId,
+    pub(super) session: Option<SessionId>,
+    /// How many stand by from now on.
+    pub(super) warm: usize,
 }
 
 /// What came of it.
@@ -85,14 +98,13 @@ impl Program {
 }
 
 /// Runs it to its end, which comes early if it is cancelled. `seeing` is what the model may see of a text.
-pub(super) async fn run<S, F>(launcher: &Launcher, program: Program, conduct: &Conduct, seeing: S) -> io::Result<Ran>
+pub(super) async fn run<S, F>(source: Source, program: Program, conduct: &Conduct, seeing: S) -> io::Result<Ran>
 where
     S: Fn(String) -> F,
     F: Future<Output = Option<String>>,
 {
     let Program { plan, input, mut kept, tells } = program;
-    let launcher = launcher.clone();
-    let (running, output) = blocking(move || launch(&launcher, &plan, input)).await?;
+    let (running, output) = blocking(move || launch(source, &plan, input)).await?;
     let canceller = running.canceller()?;
     let ended = blocking(move || running.wait().map_err(io::Error::other));
     let followed = follow(output, &mut kept, conduct, tells, seeing);
@@ -120,15 +132,39 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
-/// Starts it. Of a command both streams come the same way, as on a terminal; the contained program only answers.
-fn launch(launcher: &Launcher, plan: &Plan, input: Option<Vec<u8>>) -> io::Result<(Running, OwnedFd)> {
+/// Starts it.
+fn launch(source: Source, plan: &Plan, input: Option<Vec<u8>>) -> io::Result<(Running, OwnedFd)> {
+    let Source { launcher, pool, agent, session, warm } = source;
+    if warm == 0 {
+        return start(input.as_deref(), |streams| launcher.launch(plan, streams));
+    }
+    let key = Key { agent, session, ground: plan.ground().clone() };
+    let fitting = pool.take(&key, plan);
+    let started = match fitting.map(|fitting| start(input.as_deref(), |streams| fitting.launch(streams))) {
+        Some(Ok(started)) => Ok(started),
+        // It has ended since it was looked at; then it was told nothing that it could run.
+        Some(Err(error)) => {
+            tracing::debug!("a sandbox that stood by: {error}");
+            start(input.as_deref(), |streams| launcher.launch(plan, streams))
+        }
+        None => start(input.as_deref(), |streams| launcher.launch(plan, streams)),
+    };
+    pool.want(key, warm);
+    started
+}
+
+/// Starts it somehow. Of a command both streams come the same way, as on a terminal; the contained program only answers.
+fn start(
+    input: Option<&[u8]>,
+    launch: impl FnOnce(Streams) -> Result<Running, LaunchError>,
+) -> io::Result<(Running, OwnedFd)> {
     let (read, write) = io::pipe()?;
     let (stdin, stderr) = match input {
         None => (None, Sink::To(write.try_clone()?.into())),
-        Some(input) => (Some(in_memory(&input)?), Sink::Nowhere),
+        Some(input) => (Some(in_memory(input)?), Sink::Nowhere),
     };
     let streams = Streams { stdin, stdout: Sink::To(write.into()), stderr };
-    let running = launcher.launch(plan, streams).map_err(io::Error::other)?;
+    let running = launch(streams).map_err(io::Error::other)?;
     Ok((running, read.into()))
 }
 

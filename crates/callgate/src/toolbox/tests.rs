@@ -64,7 +64,7 @@ impl House {
         let log = Arc::new(Remembering { records: Mutex::default(), moment });
         let gate = Arc::new(gate(policy.clone(), log.clone()).unwrap());
         let nowhere = Launcher::at("/no/such/launcher", Vec::<OsString>::new());
-        let toolbox = Toolbox::new(gate, policy, nowhere, &state).unwrap();
+        let toolbox = Toolbox::new(gate, policy, Arc::new(Metrics::new()), nowhere, &state).unwrap();
         Self { toolbox, log, _folder: folder }
     }
 

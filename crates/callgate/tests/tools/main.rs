@@ -22,6 +22,7 @@ mod session;
 #[path = "../e2e/somebody.rs"]
 mod somebody;
 mod states;
+mod warm;
 mod weaker;
 
 /// What other people's clients need lies where an ordinary user may not come; who they are makes no difference to them.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::ending::{Fault, Step};
 use crate::host::Groups;
-use crate::plan::{Layer, Plan};
+use crate::plan::{Ground, Layer};
 
 /// What our groups are called: this, and the launcher's process number.
 const PREFIX: &str = "callgate-";
@@ -23,7 +23,7 @@ pub(super) struct Made {
 
 /// Makes the groups that the plan names. In that of version 2 the init is to be born; that of version 1, which holds
 /// memory, it enters itself.
-pub(super) fn make(plan: &Plan) -> Result<Made, Fault> {
+pub(super) fn make(plan: &Ground) -> Result<Made, Fault> {
     let mut made = Made::default();
     if !plan.has(Layer::Groups) {
         return Ok(made);

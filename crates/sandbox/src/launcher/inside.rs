@@ -9,118 +9,137 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use super::mounts::{self, Sources};
 use super::start::{INSIDE_ID, Word, await_go};
-use super::{groups, program, terminal, view};
+use super::{groups, handed, program, terminal, view};
 use crate::ending::{Fault, Step};
-use crate::plan::{Layer, Plan};
+use crate::message::{receive, send};
+use crate::plan::{Errand, Ground, Layer};
 use crate::profile::MemoryBy;
 use crate::seccomp::{self, Answer, Instruction, Rule};
 use crate::sys::{self, Side};
 
-/// What the init has open.
+/// What the init has of the launcher's.
 pub(super) struct Ends {
-    pub(super) launcher: OwnedFd,
-    pub(super) stdin: Option<OwnedFd>,
-    pub(super) stdout: OwnedFd,
-    pub(super) stderr: OwnedFd,
-    /// The launcher's own program, if that is what will run.
-    pub(super) own: Option<OwnedFd>,
-    /// The program's side of its terminal, which then takes the place of the three.
-    pub(super) terminal: Option<OwnedFd>,
+    /// Where all inside speak.
+    pub(super) says: OwnedFd,
+    /// Where the launcher speaks to the init.
+    pub(super) hears: OwnedFd,
+    /// Where it speaks to the program's process.
+    pub(super) program_hears: OwnedFd,
 }
 
-/// The whole life of the init. Never returns: it is a copy of the launcher and must not go on as one.
-pub(super) fn main(plan: &Plan, ends: Ends, group: Option<OwnedFd>, sources: Option<Sources>) -> ! {
-    let launcher = ends.launcher.as_fd().try_clone_to_owned();
-    let Err(fault) = build_and_run(plan, ends, group, sources);
-    if let Ok(launcher) = launcher {
-        let _ = Word::Failed(fault).say(launcher, &[]);
+/// The whole life of the init. Never returns: it is a copy of the launcher and must not go on as one. `root`: whether
+/// the launcher is root, and so hands over what the init could not reach.
+pub(super) fn main(ground: &Ground, ends: Ends, group: Option<OwnedFd>, root: bool) -> ! {
+    let says = ends.says.as_fd().try_clone_to_owned();
+    let Err(fault) = build_and_run(ground, ends, group, root);
+    if let Ok(says) = says {
+        let _ = Word::Failed(fault).say(says, &[]);
     }
     sys::leave(1)
 }
 
-fn build_and_run(
-    plan: &Plan,
-    mut ends: Ends,
-    group: Option<OwnedFd>,
-    sources: Option<Sources>,
-) -> Result<Infallible, Fault> {
+fn build_and_run(ground: &Ground, ends: Ends, group: Option<OwnedFd>, root: bool) -> Result<Infallible, Fault> {
+    // Nobody inside has the launcher's socket to the supervisor.
+    rustix::stdio::dup2_stdin(rustix::stdio::stdout()).step("standard input")?;
     if let Some(group) = group {
         groups::enter(&group).step("enter the control group")?;
     }
     // Only now, so that nothing shows of what the group is called.
     sys::leave_control_groups().step("control group namespace")?;
-    // The slowest of the namespaces, while the launcher sees to the rest.
-    if plan.has(Layer::Network) {
-        sys::leave_network().step("network namespace")?;
-    }
+    let Ends { says, hears, program_hears } = ends;
     // Until the launcher says so, nobody inside has an identity.
-    await_go(&ends.launcher)?;
-    // Unless root has opened them, while this is still the user outside that it was.
-    let sources = match sources {
-        Some(sources) => sources,
-        None => mounts::open_all(plan)?,
-    };
-    become_the_user(plan.has(Layer::DeathSignal))?;
+    await_go(&hears)?;
+    become_the_user(ground.has(Layer::DeathSignal))?;
     rustix::process::setsid().step("session")?;
-    if plan.has(Layer::HostName) {
+    if ground.has(Layer::HostName) {
         rustix::system::sethostname(b"sandbox").step("host name")?;
     }
-    if plan.loopback && plan.has(Layer::Network) {
-        use rustix::net::{AddressFamily, SocketType, socket};
-        let socket = socket(AddressFamily::INET, SocketType::DGRAM, None).step("loopback")?;
-        sys::raise_loopback(socket).step("loopback")?;
-    }
-    let view::View { written, placed, .. } = view::build(plan, sources)?;
-
-    let mut launchers_side = None;
-    if plan.terminal {
-        let (ours, programs) = terminal::open_inside()?;
-        (launchers_side, ends.terminal) = (Some(ours), Some(programs));
-    }
-    limits(plan)?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     rustix::thread::set_no_new_privs(true).step("no-new-privileges")?;
-    let bound = program::Bound::prepare(plan, &placed, ends.own.as_ref())?;
-    drop(placed);
+    empty_bounding_set(ground)?;
     // The launcher reads back what the program's process got, which it may not of one that hides; nothing else lives in
     // here yet that could.
     rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable).step("show oneself")?;
+    // Early, so that what it can do for itself (the network's namespace takes longest of all) is done meanwhile.
+    let (tells, told) = program::channel()?;
     let (first, handle) = match sys::fork(0, None).step("fork")? {
-        Side::Child => program::main(plan, ends, bound),
+        Side::Child => {
+            drop((hears, tells));
+            program::main(ground, program::Ends { says, hears: program_hears, told })
+        }
         Side::Parent { pid, handle } => (pid.as_raw_nonzero().get(), handle),
     };
-    // While the program's process binds itself. It does not start before the launcher has heard the next word.
-    view::detach_old_root()?;
-    drop_capabilities(plan)?;
-    if plan.has(Layer::HiddenInit) {
+    drop((program_hears, told));
+
+    let mut laid = view::Ground::lay(ground)?;
+    laid.add(match root {
+        true => handed::take(&hears)?,
+        false => Sources::open(ground, &ground.mounts, &mounts::DEVICES)?,
+    })?;
+    Word::Laid.say(&says, &[handle.as_fd()]).step("tell the launcher")?;
+
+    let gone = || Fault::new("hear the errand", "the launcher is gone");
+    let (errand, own) = receive::<Errand>(&hears).step("hear the errand")?.ok_or_else(gone)?;
+    let sources = match root {
+        true => handed::take(&hears)?,
+        false => Sources::open(ground, &errand.mounts, devices(&errand))?,
+    };
+    drop(hears);
+    let mut view = laid.enter(ground, sources, errand.terminal)?;
+    let (mut launchers_side, mut terminal) = (None, None);
+    if errand.terminal {
+        let (ours, programs) = terminal::open_inside()?;
+        (launchers_side, terminal) = (Some(ours), Some(programs));
+    }
+    let rules = match ground.has(Layer::Landlock) {
+        true => Some(program::rules(ground, &view.placed, own.first())?),
+        false => None,
+    };
+    view.placed.clear();
+    drop(own);
+    let bound: Vec<BorrowedFd<'_>> = rules.iter().chain(&terminal).map(AsFd::as_fd).collect();
+    send(&tells, &program::BUILT, &bound).step("tell the program's process")?;
+    drop((rules, terminal));
+    // While that binds itself. It does not start before the launcher has heard the next word.
+    view::detach_old_root(&view)?;
+    if ground.has(Layer::Network) {
+        // Its namespace is there by now, and this process belongs nowhere else.
+        await_go(&tells)?;
+        sys::join_network(handle.as_fd()).step("network namespace")?;
+    }
+    limits(ground, Bound::All)?;
+    drop_capabilities(ground)?;
+    if ground.has(Layer::HiddenInit) {
         // Nobody inside may look into this process: it is a copy of the launcher, which knows the plan.
         rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).step("hide the init")?;
     }
-    let told: Vec<BorrowedFd<'_>> =
-        std::iter::once(&handle).chain(&launchers_side).chain(&written).map(AsFd::as_fd).collect();
-    Word::Forked.say(&ends.launcher, &told).step("tell the launcher")?;
-    drop((handle, launchers_side, written));
-    let launcher = ends.launcher;
-    drop((ends.stdin, ends.stdout, ends.stderr, ends.terminal, ends.own));
-    collect(plan, &launcher, first)
+    let kept: Vec<BorrowedFd<'_>> = launchers_side.iter().chain(&view.written).map(AsFd::as_fd).collect();
+    Word::Built.say(&says, &kept).step("tell the launcher")?;
+    drop((handle, launchers_side, view, tells));
+    collect(ground, &says, first)
+}
+
+/// The devices that come with an errand.
+pub(super) fn devices(errand: &Errand) -> &'static [&'static str] {
+    if errand.terminal { &mounts::TERMINAL } else { &[] }
 }
 
 /// Collects what ends, until the program has. From here on every other descriptor is closed behind its owner's back,
 /// so that this ends without coming back: nothing is dropped.
-fn collect(plan: &Plan, launcher: &OwnedFd, first: i32) -> ! {
+fn collect(ground: &Ground, says: &OwnedFd, first: i32) -> ! {
     let bound =
-        sys::close_all_but(&[launcher.as_fd()]).step("close the rest").and_then(|()| match plan.has(Layer::Seccomp) {
+        sys::close_all_but(&[says.as_fd()]).step("close the rest").and_then(|()| match ground.has(Layer::Seccomp) {
             true => program::install(init_filter()),
             false => Ok(()),
         });
     if let Err(fault) = bound {
-        let _ = Word::Failed(fault).say(launcher, &[]);
+        let _ = Word::Failed(fault).say(says, &[]);
         sys::leave(1)
     }
     while let Some(ended) = sys::wait_for_child() {
         if ended.pid == first {
             // If the launcher does not hear it, it sees the end of this process, which ends everything else in here.
-            let _ = Word::Ended(ended.status, ended.cpu_micros, ended.peak_kib).say(launcher, &[]);
+            let _ = Word::Ended(ended.status, ended.cpu_micros, ended.peak_kib).say(says, &[]);
             sys::leave(0)
         }
     }
@@ -143,12 +162,11 @@ pub(super) fn become_the_user(dies_with_launcher: bool) -> Result<(), Fault> {
     rustix::thread::set_capabilities(None, sets).step("capabilities")
 }
 
-/// Gives all capabilities up, for ever.
-pub(super) fn drop_capabilities(plan: &Plan) -> Result<(), Fault> {
-    if !plan.has(Layer::Capabilities) {
+/// Sees to it that nobody who comes from here gains a capability. It takes none away from who has some.
+fn empty_bounding_set(ground: &Ground) -> Result<(), Fault> {
+    if !ground.has(Layer::Capabilities) {
         return Ok(());
     }
-    rustix::thread::clear_ambient_capability_set().step("ambient capabilities")?;
     for capability in CapabilitySet::all().iter() {
         // The kernel may know fewer than we do, and more: `u64::MAX` is read back as missing.
         match rustix::thread::remove_capability_from_bounding_set(capability) {
@@ -156,24 +174,49 @@ pub(super) fn drop_capabilities(plan: &Plan) -> Result<(), Fault> {
             Err(error) => return Err(Fault::new("bounding set", error)),
         }
     }
+    Ok(())
+}
+
+/// Gives all capabilities up, for ever: the bounding set is empty by now.
+pub(super) fn drop_capabilities(ground: &Ground) -> Result<(), Fault> {
+    if !ground.has(Layer::Capabilities) {
+        return Ok(());
+    }
+    rustix::thread::clear_ambient_capability_set().step("ambient capabilities")?;
     let none = CapabilitySet::empty();
     let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
     rustix::thread::set_capabilities(None, sets).step("capabilities")
 }
 
-/// Both bounds of each, so that nothing inside can raise one.
-fn limits(plan: &Plan) -> Result<(), Fault> {
-    if !plan.has(Layer::Limits) {
+/// Which of the limits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bound {
+    /// All of them.
+    All,
+    /// All but that on descriptors, for who has some to take yet.
+    ButDescriptors,
+    /// That one.
+    Descriptors,
+}
+
+/// Sets limits, both bounds of each, so that nothing inside can raise one.
+pub(super) fn limits(ground: &Ground, which: Bound) -> Result<(), Fault> {
+    if !ground.has(Layer::Limits) {
         return Ok(());
     }
-    let limits = &plan.limits;
-    let mut list = vec![
+    let limits = &ground.limits;
+    if which != Bound::ButDescriptors {
+        limit(Resource::Nofile, limits.open_files)?;
+    }
+    if which == Bound::Descriptors {
+        return Ok(());
+    }
+    for (resource, most) in [
         // Not 0: a handler that `core_pattern` names would still be started, as root and outside, on memory of the
         // program's choice. At 1 the kernel starts none (it is how it keeps handlers from dumping themselves), and the
         // system call filter lets nobody set another.
         (Resource::Core, 1),
         (Resource::Fsize, limits.disk),
-        (Resource::Nofile, limits.open_files),
         // The init counts, too.
         (Resource::Nproc, limits.processes.saturating_add(1)),
         (Resource::Memlock, 64 << 10),
@@ -181,21 +224,24 @@ fn limits(plan: &Plan) -> Result<(), Fault> {
         (Resource::Sigpending, 1024),
         (Resource::Rtprio, 0),
         (Resource::Nice, 0),
-    ];
+    ] {
+        limit(resource, most)?;
+    }
     if limits.memory_by == MemoryBy::Watched {
         // What one process may hold by itself. Address space that is only reserved does not count, so that runtimes
         // which reserve much and use little still start.
-        list.push((Resource::Data, limits.memory));
-    }
-    for (resource, most) in list {
-        // Somebody outside may have set less, which nobody can raise.
-        let now = rustix::process::getrlimit(resource);
-        let most = Some(now.maximum.map_or(most, |maximum| most.min(maximum)));
-        rustix::process::setrlimit(resource, Rlimit { current: most, maximum: most }).step("limits")?;
+        limit(Resource::Data, limits.memory)?;
     }
     // The second before the kernel kills is for `SIGXCPU`, which says why.
     let cpu = Rlimit { current: Some(limits.cpu), maximum: Some(limits.cpu.saturating_add(1)) };
     rustix::process::setrlimit(Resource::Cpu, cpu).step("limits")
+}
+
+fn limit(resource: Resource, most: u64) -> Result<(), Fault> {
+    // Somebody outside may have set less, which nobody can raise.
+    let now = rustix::process::getrlimit(resource);
+    let most = Some(now.maximum.map_or(most, |maximum| most.min(maximum)));
+    rustix::process::setrlimit(resource, Rlimit { current: most, maximum: most }).step("limits")
 }
 
 /// The filter for the init. It is made once, by the mother of launchers.

@@ -11,7 +11,7 @@ use rustix::mount::{OpenTreeFlags, open_tree};
 
 use super::owners::Mapper;
 use crate::ending::{Fault, Step};
-use crate::plan::{Layer, Mount, Plan, is_system};
+use crate::plan::{Ground, Layer, Mount, is_system};
 use crate::profile::Access;
 use crate::sys::{self, attribute};
 
@@ -40,13 +40,36 @@ pub(super) enum What {
 /// Device nodes that exist inside.
 pub(super) const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
 
-/// Everything that the plan names, and the devices.
+/// The device of whoever has a terminal: opening it leads to that of one's own session.
+pub(super) const TERMINAL: [&str; 1] = ["tty"];
+
+/// What stands at some places, and some devices.
+#[derive(Default)]
 pub(super) struct Sources {
     pub(super) places: Vec<Source>,
-    pub(super) devices: Vec<(&'static str, OwnedFd)>,
+    pub(super) devices: Vec<(PathBuf, OwnedFd)>,
 }
 
 impl Sources {
+    /// Opens what the host has at `mounts`, and the devices of these names. No symbolic link is followed anywhere on the
+    /// way: a workspace whose parent was swapped for a link is refused, not followed.
+    pub(super) fn open(ground: &Ground, mounts: &[Mount], devices: &[&str]) -> Result<Self, Fault> {
+        let mut sources = Self::default();
+        for mount in mounts {
+            if let Some(what) = open(mount)? {
+                if let What::Folder(tree) | What::File(tree) = &what {
+                    sys::restrict_mount(tree.as_fd(), attributes(ground, mount))
+                        .step(format!("restrict {}", shown(&mount.path)))?;
+                }
+                sources.places.push(Source { path: mount.path.clone(), access: mount.access, what });
+            }
+        }
+        for name in devices {
+            sources.devices.push((PathBuf::from(name), device(name)?));
+        }
+        Ok(sources)
+    }
+
     /// Shows what is not the system's as the run's own.
     pub(super) fn map(&self, mapper: &mut Mapper) -> Result<(), Fault> {
         for Source { path, what, .. } in &self.places {
@@ -60,41 +83,24 @@ impl Sources {
     }
 }
 
-/// Opens all sources of `plan`. No symbolic link is followed anywhere on the way: a workspace whose parent was swapped
-/// for a link is refused, not followed.
-pub(super) fn open_all(plan: &Plan) -> Result<Sources, Fault> {
-    let mut places = Vec::new();
-    for mount in &plan.mounts {
-        if let Some(what) = open(mount)? {
-            if let What::Folder(tree) | What::File(tree) = &what {
-                sys::restrict_mount(tree.as_fd(), attributes(plan, mount))
-                    .step(format!("restrict {}", shown(&mount.path)))?;
-            }
-            places.push(Source { path: mount.path.clone(), access: mount.access, what });
-        }
+fn device(name: &str) -> Result<OwnedFd, Fault> {
+    let path = Path::new("/dev").join(name);
+    let node = look(&path).step(shown(&path))?;
+    let kind = rustix::fs::fstat(&node).step(shown(&path))?;
+    if FileType::from_raw_mode(kind.st_mode) != FileType::CharacterDevice {
+        return Err(Fault::new(shown(&path), "not a device"));
     }
-    let mut devices = Vec::new();
-    // Whoever opens `/dev/tty` gets the terminal of his own session.
-    for name in DEVICES.into_iter().chain(plan.terminal.then_some("tty")) {
-        let path = Path::new("/dev").join(name);
-        let node = look(&path).step(shown(&path))?;
-        let kind = rustix::fs::fstat(&node).step(shown(&path))?;
-        if FileType::from_raw_mode(kind.st_mode) != FileType::CharacterDevice {
-            return Err(Fault::new(shown(&path), "not a device"));
-        }
-        let tree = detach(node.as_fd(), false).step(shown(&path))?;
-        // Read-only is the node, with its owner, mode and times; what is written to the device goes through.
-        let attributes = attribute::NO_SET_ID | attribute::NO_PROGRAMS | attribute::READ_ONLY;
-        sys::restrict_mount(tree.as_fd(), attributes).step(shown(&path))?;
-        devices.push((name, tree));
-    }
-    Ok(Sources { places, devices })
+    let tree = detach(node.as_fd(), false).step(shown(&path))?;
+    // Read-only is the node, with its owner, mode and times; what is written to the device goes through.
+    let attributes = attribute::NO_SET_ID | attribute::NO_PROGRAMS | attribute::READ_ONLY;
+    sys::restrict_mount(tree.as_fd(), attributes).step(shown(&path))?;
+    Ok(tree)
 }
 
-fn attributes(plan: &Plan, mount: &Mount) -> u64 {
+fn attributes(ground: &Ground, mount: &Mount) -> u64 {
     let always = attribute::NO_SET_ID | attribute::NO_DEVICES;
     // What is below a copy-on-write folder is only ever read; overlayfs takes it so by itself.
-    if mount.access == Access::Ro && plan.has(Layer::ReadOnly) { always | attribute::READ_ONLY } else { always }
+    if mount.access == Access::Ro && ground.has(Layer::ReadOnly) { always | attribute::READ_ONLY } else { always }
 }
 
 fn open(mount: &Mount) -> Result<Option<What>, Fault> {

@@ -5,9 +5,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::fs::fstat;
 use rustix::process::Pid;
 
-use super::start::{await_go, go};
 use crate::ending::{Fault, Step};
-use crate::sys::{self, Side};
+use crate::sys::{self, Sleeper};
 
 /// Makes the one user and the one group inside (`.0`) those outside (`.1`), for the user namespace of `init`.
 pub(super) fn map_identity(init: Pid, user: (u32, u32), group: (u32, u32)) -> Result<(), Fault> {
@@ -21,13 +20,13 @@ pub(super) fn map_identity(init: Pid, user: (u32, u32), group: (u32, u32)) -> Re
 pub(super) struct Mapper {
     user: u32,
     group: u32,
-    /// Processes that ended once their namespaces were open.
-    ended: Vec<Pid>,
+    /// In whose namespaces the mappings were named. They may end.
+    over: Vec<Sleeper>,
 }
 
 impl Mapper {
     pub(super) fn new(user: u32, group: u32) -> Self {
-        Self { user, group, ended: Vec::new() }
+        Self { user, group, over: Vec::new() }
     }
 
     /// Shows the files of `mount` that belong to the owner of its root as the run's own. What the run makes there
@@ -41,32 +40,18 @@ impl Mapper {
     /// A user namespace in which the owner on disk stands for the run's user. It only serves to name that mapping;
     /// nothing runs in it.
     fn namespace(&mut self, user: u32, group: u32) -> Result<OwnedFd, Fault> {
-        use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
-        let (ours, theirs) =
-            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).step("socket pair")?;
-        let pid = match sys::fork(libc::CLONE_NEWUSER, None).step("clone for a mapping")? {
-            Side::Child => {
-                drop(ours);
-                // Waits until the mapping has been read, or the launcher is gone.
-                let _ = await_go(&theirs);
-                sys::leave(0)
-            }
-            Side::Parent { pid, .. } => pid,
-        };
-        drop(theirs);
-        let namespace = map_identity(pid, (user, self.user), (group, self.group)).and_then(|()| {
-            let path = format!("/proc/{}/ns/user", pid.as_raw_nonzero());
-            std::fs::File::open(path).map(OwnedFd::from).step("open a mapping")
-        });
-        let _ = go(&ours);
-        self.ended.push(pid);
-        namespace
+        let sleeper = Sleeper::start().step("clone for a mapping")?;
+        let pid = sleeper.pid();
+        map_identity(pid, (user, self.user), (group, self.group))?;
+        let path = format!("/proc/{}/ns/user", pid.as_raw_nonzero());
+        let namespace = std::fs::File::open(path).step("open a mapping")?;
+        sleeper.end();
+        self.over.push(sleeper);
+        Ok(namespace.into())
     }
 
     /// Waits for the processes that the mappings needed, which takes no time once others have gone on.
-    pub(super) fn wait(&mut self) {
-        for pid in self.ended.drain(..) {
-            let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty());
-        }
+    pub(super) fn wait(self) {
+        drop(self.over);
     }
 }

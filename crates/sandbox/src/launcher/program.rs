@@ -6,104 +6,138 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, RestrictionStatus,
-    Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetStatus, Scope,
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
+    RulesetAttr, RulesetCreatedAttr, Scope,
 };
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket, socketpair};
 
-use super::inside::{self, Ends};
-use super::start::{Word, await_go};
+use super::inside::{self, Bound};
+use super::start::{Word, await_go, go};
 use super::terminal;
 use super::view::{self, Placed};
 use crate::ending::{Fault, Step};
-use crate::plan::{Layer, Plan};
+use crate::message::receive;
+use crate::plan::{self, Errand, Ground, Layer};
 use crate::profile::Access;
 use crate::seccomp::{self, Instruction, Switches};
 use crate::sys::{self, Place, Program};
 
-/// Everything that binds the program, made before the fork so that little is left to do after it.
-pub(super) struct Bound {
-    rules: Option<RulesetCreated>,
-    filter: &'static [Instruction],
-    program: Program,
+/// What the program's process has of others'.
+pub(super) struct Ends {
+    /// Where all inside speak.
+    pub(super) says: OwnedFd,
+    /// Where the launcher speaks to it.
+    pub(super) hears: OwnedFd,
+    /// Between the init and it.
+    pub(super) told: OwnedFd,
 }
 
-impl Bound {
-    pub(super) fn prepare(plan: &Plan, placed: &[Placed], own: Option<&OwnedFd>) -> Result<Self, Fault> {
-        let switches = Switches { internet: plan.loopback, unix: plan.unix_sockets };
-        Ok(Self {
-            rules: if plan.has(Layer::Landlock) { Some(rules(plan, placed, own)?) } else { None },
-            filter: seccomp::filter(switches),
-            program: executable(plan, own)?,
-        })
-    }
+/// What the init says when the view is built. With it come the rules of Landlock, and the program's side of a terminal,
+/// each if there is one.
+pub(super) const BUILT: u8 = 1;
+
+/// The two ends between the init and the program's process.
+pub(super) fn channel() -> Result<(OwnedFd, OwnedFd), Fault> {
+    socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).step("socket pair")
 }
 
 /// The whole life of the program's process up to the program. Never returns.
-pub(super) fn main(plan: &Plan, ends: Ends, bound: Bound) -> ! {
-    let launcher = ends.launcher.as_fd().try_clone_to_owned();
-    let fault = become_program(plan, ends, bound);
-    if let Ok(launcher) = launcher {
-        let _ = Word::Failed(fault).say(launcher, &[]);
+pub(super) fn main(ground: &Ground, ends: Ends) -> ! {
+    let says = ends.says.as_fd().try_clone_to_owned();
+    let fault = become_program(ground, ends);
+    if let Ok(says) = says {
+        let _ = Word::Failed(fault).say(says, &[]);
     }
     sys::leave(127)
 }
 
 /// Comes back only with what went wrong.
-fn become_program(plan: &Plan, ends: Ends, bound: Bound) -> Fault {
-    let Bound { rules, filter, program } = bound;
-    let prepared = prepare(plan, &ends, rules, filter);
-    match prepared.and_then(|landlock| {
-        Word::Bound(landlock).say(&ends.launcher, &[]).step("tell the launcher")?;
-        await_go(&ends.launcher)
-    }) {
-        Ok(()) => Fault::new("execute", program.execute()),
+fn become_program(ground: &Ground, ends: Ends) -> Fault {
+    let ready = stand_apart(ground, &ends).and_then(|()| {
+        let (program, landlock) = bind(ground, &ends)?;
+        Word::Bound(landlock).say(&ends.says, &[]).step("tell the launcher")?;
+        await_go(&ends.hears)?;
+        Ok(program)
+    });
+    match ready {
+        Ok(program) => Fault::new("execute", program.execute()),
         Err(fault) => fault,
     }
 }
 
-fn prepare(plan: &Plan, ends: &Ends, rules: Option<RulesetCreated>, filter: &[Instruction]) -> Result<u32, Fault> {
-    inside::drop_capabilities(plan)?;
+/// What needs neither the view nor an errand. At its word the process can enter no namespace and gain nothing any more;
+/// after this it makes only the system calls that the program may, too.
+fn stand_apart(ground: &Ground, ends: &Ends) -> Result<(), Fault> {
+    if ground.has(Layer::Network) {
+        sys::leave_network().step("network namespace")?;
+        if ground.loopback {
+            let socket = socket(AddressFamily::INET, SocketType::DGRAM, None).step("loopback")?;
+            sys::raise_loopback(socket).step("loopback")?;
+        }
+        go(&ends.told)?;
+    }
+    inside::drop_capabilities(ground)?;
+    // Where it is is read back while it goes on.
+    Word::Apart.say(&ends.says, &[]).step("tell the launcher")?;
     // Its own session, so that no terminal of anybody's can be its own.
     rustix::process::setsid().step("session")?;
-    match &ends.terminal {
-        Some(terminal) => terminal::take(terminal)?,
-        None => streams(ends)?,
-    }
-    rustix::process::chdir(&plan.directory).step(format!("enter {}", plan.directory.display()))?;
     sys::reset_signals();
-    if plan.has(Layer::CloseFiles) {
-        sys::close_on_exec_from(3).step("close the rest")?;
+    inside::limits(ground, Bound::ButDescriptors)?;
+    if ground.has(Layer::Seccomp) {
+        install(seccomp::filter(Switches { internet: ground.loopback, unix: ground.unix_sockets }))?;
     }
-    let mut landlock = 0;
-    if let Some(rules) = rules {
-        let RestrictionStatus { ruleset, no_new_privs, .. } = rules.restrict_self().step("Landlock")?;
-        if ruleset != RulesetStatus::FullyEnforced || !no_new_privs {
-            return Err(Fault::new("Landlock", "it is not fully enforced"));
-        }
-        // It says that it holds; see whether it does.
-        match std::fs::File::open(view::CANARY) {
-            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => landlock = plan.landlock,
-            Err(error) => return Err(Fault::new("Landlock", error)),
-            Ok(_) => return Err(Fault::new("Landlock", "it does not hold")),
-        }
-    }
-    if plan.has(Layer::Seccomp) {
-        install(filter)?;
-    }
-    Ok(landlock)
+    Ok(())
 }
 
-/// Gives the program its three streams.
-fn streams(ends: &Ends) -> Result<(), Fault> {
-    match &ends.stdin {
+/// Hears what is to run, and takes its place in the view. The program, ready to be executed, and the version of
+/// Landlock that holds it.
+fn bind(ground: &Ground, ends: &Ends) -> Result<(Program, u32), Fault> {
+    let gone = || Fault::new("hear the errand", "nobody is there any more");
+    let (errand, streams) = receive::<Errand>(&ends.hears).step("hear the errand")?.ok_or_else(gone)?;
+    let mut streams = streams.into_iter();
+    let own = if errand.program == plan::Program::Own { streams.next() } else { None };
+    let program = executable(&errand, own)?;
+    // The view is there, and it is this process's root, too.
+    let (_, bounds) = receive::<u8>(&ends.told).step("enter the view")?.ok_or_else(gone)?;
+    let mut bounds = bounds.into_iter();
+    let rules = if ground.has(Layer::Landlock) { bounds.next() } else { None };
+    match bounds.next() {
+        Some(terminal) => terminal::take(&terminal)?,
+        None if errand.terminal => return Err(Fault::new("terminal", "it did not come")),
+        None => take_streams(streams)?,
+    }
+    rustix::process::chdir(&errand.directory).step(format!("enter {}", errand.directory.display()))?;
+    if ground.has(Layer::CloseFiles) {
+        sys::close_on_exec_from(3).step("close the rest")?;
+    }
+    inside::limits(ground, Bound::Descriptors)?;
+    if !ground.has(Layer::Landlock) {
+        return Ok((program, 0));
+    }
+    let rules = rules.ok_or_else(|| Fault::new("Landlock", "its rules did not come"))?;
+    sys::restrict_by_landlock(rules.as_fd()).step("Landlock")?;
+    // It says that it holds; see whether it does.
+    match std::fs::File::open(view::CANARY) {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok((program, ground.landlock)),
+        Err(error) => Err(Fault::new("Landlock", error)),
+        Ok(_) => Err(Fault::new("Landlock", "it does not hold")),
+    }
+}
+
+/// Takes the program's streams: output, errors, and input, if any.
+fn take_streams(mut streams: impl Iterator<Item = OwnedFd>) -> Result<(), Fault> {
+    let (Some(stdout), Some(stderr)) = (streams.next(), streams.next()) else {
+        return Err(Fault::new("standard output", "it did not come"));
+    };
+    match streams.next() {
         Some(stdin) => rustix::stdio::dup2_stdin(stdin).step("standard input")?,
         None => {
             let null = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty());
             rustix::stdio::dup2_stdin(null.step("standard input")?).step("standard input")?;
         }
     }
-    rustix::stdio::dup2_stdout(&ends.stdout).step("standard output")?;
-    rustix::stdio::dup2_stderr(&ends.stderr).step("standard error")
+    rustix::stdio::dup2_stdout(stdout).step("standard output")?;
+    rustix::stdio::dup2_stderr(stderr).step("standard error")
 }
 
 /// Puts a filter in force for this process and all that come from it.
@@ -121,8 +155,8 @@ pub(super) fn install(filter: &[Instruction]) -> Result<(), Fault> {
 }
 
 /// The rules of Landlock: for each place what the plan says, for the rest nothing but listing folders.
-fn rules(plan: &Plan, placed: &[Placed], own: Option<&OwnedFd>) -> Result<RulesetCreated, Fault> {
-    let abi = ABI::from(plan.landlock.cast_signed());
+pub(super) fn rules(ground: &Ground, placed: &[Placed], own: Option<&OwnedFd>) -> Result<OwnedFd, Fault> {
+    let abi = ABI::from(ground.landlock.cast_signed());
     let all = AccessFs::from_all(abi);
     let read = AccessFs::ReadFile | AccessFs::ReadDir | AccessFs::Execute;
     let write = all & !(AccessFs::MakeChar | AccessFs::MakeBlock);
@@ -130,7 +164,7 @@ fn rules(plan: &Plan, placed: &[Placed], own: Option<&OwnedFd>) -> Result<Rulese
     let mut ruleset = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
     ruleset = ruleset.handle_access(all).step("Landlock")?;
     let net = AccessNet::from_all(abi);
-    if !plan.loopback && !net.is_empty() {
+    if !ground.loopback && !net.is_empty() {
         ruleset = ruleset.handle_access(net).step("Landlock")?;
     }
     let scope = Scope::from_all(abi);
@@ -155,7 +189,7 @@ fn rules(plan: &Plan, placed: &[Placed], own: Option<&OwnedFd>) -> Result<Rulese
         match PathFd::new(path) {
             Ok(node) => rule(node.as_fd(), access, Path::new(path))?,
             // For a test, one can be left out.
-            Err(_) if path == "/proc" && !plan.has(Layer::Processes) => {}
+            Err(_) if path == "/proc" && !ground.has(Layer::Processes) => {}
             Err(error) => return Err(Fault::new(format!("Landlock for {path}"), error)),
         }
     }
@@ -173,30 +207,29 @@ fn rules(plan: &Plan, placed: &[Placed], own: Option<&OwnedFd>) -> Result<Rulese
         let access = AccessFs::ReadFile | AccessFs::Execute;
         (&mut created).add_rule(PathBeneath::new(own, access)).step("Landlock for the launcher's own program")?;
     }
-    Ok(created)
+    Option::from(created).ok_or_else(|| Fault::new("Landlock", "it has no rules here"))
 }
 
 /// Where the program may be: what is open already; else at its path, or, if it is only a name, in the folders of the
 /// `PATH` that it will have.
-fn executable(plan: &Plan, own: Option<&OwnedFd>) -> Result<Program, Fault> {
-    let own = own.map(OwnedFd::try_clone).transpose().step("execute")?;
-    let name = plan.command.first().cloned().unwrap_or_default();
+fn executable(errand: &Errand, own: Option<OwnedFd>) -> Result<Program, Fault> {
+    let name = errand.command.first().cloned().unwrap_or_default();
     let paths: Vec<OsString> = if name.as_bytes().contains(&b'/') {
         vec![name]
     } else {
-        let path = plan.environment.iter().find(|(key, _)| key == "PATH").map(|(_, value)| value.clone());
+        let path = errand.environment.iter().find(|(key, _)| key == "PATH").map(|(_, value)| value.clone());
         let folders = path.unwrap_or_else(|| "/usr/bin:/bin".into());
         // An empty part would mean the folder that one happens to be in.
         let folders = folders.as_bytes().split(|byte| *byte == b':').filter(|folder| !folder.is_empty());
         folders.map(|folder| PathBuf::from(OsString::from_vec(folder.to_vec())).join(&name).into_os_string()).collect()
     };
-    let variables = plan.environment.iter().map(|(name, value)| {
+    let variables = errand.environment.iter().map(|(name, value)| {
         let mut variable = name.clone();
         variable.push("=");
         variable.push(value);
         variable
     });
     let place = own.map_or(Place::Paths(paths), Place::Open);
-    Program::new(place, plan.command.iter().cloned(), variables)
+    Program::new(place, errand.command.iter().cloned(), variables)
         .ok_or_else(|| Fault::new("execute", "a NUL in the command"))
 }

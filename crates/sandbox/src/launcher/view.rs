@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, symlinkat};
 use rustix::io::Errno;
@@ -19,19 +20,28 @@ use super::mounts::{Source, Sources, What, detach, shown};
 use super::start::INSIDE_ID;
 use crate::built_in::HOME;
 use crate::ending::{Fault, Step};
-use crate::plan::{Layer, Plan};
+use crate::plan::{self, Layer};
 use crate::profile::Access;
 use crate::sys::{self, attribute};
 
-/// Where the new root stands until it is the root. Every system has this folder; what was there is open already.
+/// Where a probe attaches what it tries out. Every system has this folder.
 pub(super) const BASE: &str = "/usr";
 
-/// The one file system that everything written inside lies on, so that one size bounds it all. It is attached here,
-/// over what was opened already, until it goes out of view with the old root.
-const SCRATCH: &str = "/dev";
+/// The view while it is built. Its root lies over the host's, where no path leads: what is looked up, with or without
+/// symbolic links, is the host's until [`Ground::enter`].
+pub(super) struct Ground {
+    root: OwnedFd,
+    /// The one file system that everything written inside lies on, so that one size bounds it all. It is attached, since
+    /// the kernel asks for that, where no path leads either, and goes with the old root.
+    scratch: OwnedFd,
+    view: View,
+}
 
 /// The view, built.
+#[derive(Default)]
 pub(super) struct View {
+    /// The root, by the numbers of its file system and of itself.
+    pub(super) root: (u64, u64),
     /// The open folders that hold what will be written, one for each copy-on-write place.
     pub(super) written: Vec<OwnedFd>,
     /// What stands at the plan's places, for the rules on it.
@@ -49,50 +59,94 @@ pub(super) struct Placed {
     pub(super) mount: OwnedFd,
 }
 
-/// Builds the view and makes it the root.
-pub(super) fn build(plan: &Plan, sources: Sources) -> Result<View, Fault> {
-    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).step("make mounts private")?;
-    // It lies in memory, of which it can be no more than the run may have.
-    let size = plan.limits.disk.min(plan.limits.memory);
-    let scratch = tmpfs(&size.to_string(), plan.limits.files).step("scratch file system")?;
-    attach(&scratch, SCRATCH).step("scratch file system")?;
-    let root = tmpfs("64k", 512).step("root file system")?;
-    attach(&root, BASE).step("root file system")?;
+impl Ground {
+    /// Builds what needs nothing of the host: `/proc` and `/etc`.
+    pub(super) fn lay(ground: &plan::Ground) -> Result<Self, Fault> {
+        mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).step("make mounts private")?;
+        // It lies in memory, of which it can be no more than the run may have.
+        let size = ground.limits.disk.min(ground.limits.memory);
+        let scratch = tmpfs(&size.to_string(), ground.limits.files).step("scratch file system")?;
+        attach(&scratch, "/").step("scratch file system")?;
+        let root = tmpfs("64k", 512).step("root file system")?;
+        attach(&root, "/").step("root file system")?;
 
-    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-    let canary = openat(&root, CANARY.trim_start_matches('/'), flags, Mode::from_raw_mode(0o644));
-    let mut canary = std::fs::File::from(canary.step("root file system")?);
-    std::io::Write::write_all(&mut canary, b"unreadable\n").step("root file system")?;
-    drop(canary);
-    // Only a process namespace of one's own has a `/proc` of one's own.
-    if plan.has(Layer::Processes) {
-        proc::own(&root, &scratch, plan)?;
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+        let canary = openat(&root, CANARY.trim_start_matches('/'), flags, Mode::from_raw_mode(0o644));
+        let mut canary = std::fs::File::from(canary.step("root file system")?);
+        std::io::Write::write_all(&mut canary, b"unreadable\n").step("root file system")?;
+        drop(canary);
+        // Only a process namespace of one's own has a `/proc` of one's own.
+        if ground.has(Layer::Processes) {
+            proc::own(&root, &scratch, ground)?;
+        }
+        etc(&root)?;
+        Ok(Self { root, scratch, view: View::default() })
     }
-    devices::make(&root, &scratch, &sources)?;
-    if plan.terminal {
-        devices::terminals(&root)?;
-    }
-    etc(&root)?;
-    let mut view = View { written: Vec::new(), placed: Vec::new(), pinned: BTreeSet::new() };
-    for (index, source) in sources.places.into_iter().enumerate() {
-        place(&mut view, &root, &scratch, index, source)?;
-    }
-    // A home that no place has made.
-    let _ = make_folders(root.as_fd(), Path::new(HOME));
 
-    rustix::process::fchdir(&root).step("enter the root")?;
-    rustix::process::pivot_root(".", ".").step("pivot_root")?;
-    if plan.has(Layer::ReadOnly) {
-        // The root alone: what is mounted below it keeps its own attributes.
-        sys::restrict_mount_alone(root.as_fd(), attribute::READ_ONLY).step("make the root read-only")?;
+    /// Adds `/dev`, and what of the host is there whatever will run.
+    pub(super) fn add(&mut self, sources: Sources) -> Result<(), Fault> {
+        devices::make(&self.root, &self.scratch, &sources.devices)?;
+        self.place(sources.places)
     }
-    Ok(view)
+
+    /// Puts sources where they belong, each after those that were before it.
+    fn place(&mut self, places: Vec<Source>) -> Result<(), Fault> {
+        let Self { root, scratch, view } = self;
+        places.into_iter().try_for_each(|source| place(view, root, scratch, source))
+    }
+
+    /// Lays over it what is there for the one run that there will be, and makes it the root. The old one lies over it
+    /// until [`detach_old_root`].
+    pub(super) fn enter(mut self, ground: &plan::Ground, late: Sources, terminal: bool) -> Result<View, Fault> {
+        if terminal {
+            devices::terminals(&self.root, &late.devices)?;
+        }
+        // Overlayfs finds what belongs together by its name.
+        rustix::process::fchdir(&self.scratch).step("scratch file system")?;
+        self.place(late.places)?;
+        let Self { root, scratch, mut view } = self;
+        let itself = rustix::fs::fstat(&root).step("enter the root")?;
+        view.root = (itself.st_dev, itself.st_ino);
+        // A home that no place has made.
+        let _ = make_folders(root.as_fd(), Path::new(HOME));
+
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let old = rustix::fs::open("/", flags, Mode::empty()).step("old root")?;
+        rustix::process::fchdir(&root).step("enter the root")?;
+        rustix::process::pivot_root(".", ".").step("pivot_root")?;
+        // From over the old root, where it would be in the way of letting that go, to below it.
+        attach_in(&scratch, &old, ANY_FOLDER).step("scratch file system")?;
+        if ground.has(Layer::ReadOnly) {
+            // The root alone: what is mounted below it keeps its own attributes.
+            sys::restrict_mount_alone(root.as_fd(), attribute::READ_ONLY).step("make the root read-only")?;
+        }
+        Ok(view)
+    }
 }
 
-/// Lets the old root go, which lies over the new one since [`build`], and with it all that is below it, the scratch file
-/// system, too. Once: each time a mount goes, the kernel waits until nobody uses it.
-pub(super) fn detach_old_root() -> Result<(), Fault> {
-    unmount(".", UnmountFlags::DETACH).step("detach the old root")?;
+/// A folder that the root of every system has.
+const ANY_FOLDER: &str = "dev";
+
+/// Lets the old root go, which lies over the new one since [`Ground::enter`], and with it all that is below it, the
+/// scratch file system, too. Once: each time a mount goes, the kernel waits until nobody uses it. When this returns no
+/// path leads there any more; what is left of it in the kernel may still be waiting.
+pub(super) fn detach_old_root(view: &View) -> Result<(), Fault> {
+    let here = |error: std::io::Error| Fault::new("detach the old root", error);
+    match sys::begin_to_unmount() {
+        // No room for one more process under the limits, perhaps.
+        Err(_) => unmount(".", UnmountFlags::DETACH).step("detach the old root")?,
+        Ok(state) => loop {
+            let state = state.load(Ordering::Acquire);
+            // What lies over a root is what is above it.
+            let above = rustix::fs::stat("/..").step("detach the old root")?;
+            match state {
+                _ if (above.st_dev, above.st_ino) == view.root => break,
+                0 => rustix::thread::sched_yield(),
+                1 => return Err(Fault::new("detach the old root", "it is still there")),
+                error => return Err(here(std::io::Error::from_raw_os_error(-error))),
+            }
+        },
+    }
     rustix::process::chdir("/").step("enter the root")
 }
 
@@ -118,7 +172,7 @@ fn attach_to(mount: &OwnedFd, target: &OwnedFd) -> rustix::io::Result<()> {
 }
 
 /// Attaches `mount` at `name` in `folder`, in which nothing is that we have not made.
-fn attach_in(mount: &OwnedFd, folder: &OwnedFd, name: &str) -> rustix::io::Result<()> {
+fn attach_in(mount: &OwnedFd, folder: &OwnedFd, name: impl rustix::path::Arg) -> rustix::io::Result<()> {
     move_mount(mount, "", folder, name, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
 }
 
@@ -194,7 +248,9 @@ fn file(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
 }
 
 /// Puts one source where it belongs. No symbolic link is followed on the way: the workspace may have planted one.
-fn place(view: &mut View, root: &OwnedFd, scratch: &OwnedFd, index: usize, source: Source) -> Result<(), Fault> {
+fn place(view: &mut View, root: &OwnedFd, scratch: &OwnedFd, source: Source) -> Result<(), Fault> {
+    // Unlike any before it: each but a link adds one.
+    let index = view.placed.len();
     let Source { path, access, what } = source;
     let here = || format!("place {}", shown(&path));
     let (mount, folder) = match what {
@@ -249,7 +305,8 @@ fn pin(view: &mut View, root: &OwnedFd, path: &Path) -> rustix::io::Result<()> {
     Ok(())
 }
 
-/// A folder to write in, laid over the host's, and where what is written lies.
+/// A folder to write in, laid over the host's, and where what is written lies. `scratch` is the working folder: its names
+/// lead nowhere else.
 fn copy_on_write(scratch: &OwnedFd, index: usize, path: &Path, lower: &OwnedFd) -> Result<(OwnedFd, OwnedFd), Fault> {
     let here = || format!("copy-on-write {}", shown(path));
     let [lower_name, upper_name, work_name] = ["lower", "upper", "work"].map(|name| format!("{name}-{index}"));
@@ -260,12 +317,9 @@ fn copy_on_write(scratch: &OwnedFd, index: usize, path: &Path, lower: &OwnedFd) 
     rustix::fs::chmodat(scratch, &upper_name, Mode::from_raw_mode(like.st_mode & 0o777), rustix::fs::AtFlags::empty())
         .step(here())?;
     attach_in(lower, scratch, &lower_name).step(here())?;
-    let full = |name: &str| format!("{SCRATCH}/{name}");
     let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).step(here())?;
-    for (key, value) in
-        [("lowerdir", full(&lower_name)), ("upperdir", full(&upper_name)), ("workdir", full(&work_name))]
-    {
-        fsconfig_set_string(&context, key, value).step(here())?;
+    for (key, value) in [("lowerdir", &lower_name), ("upperdir", &upper_name), ("workdir", &work_name)] {
+        fsconfig_set_string(&context, key, value.as_str()).step(here())?;
     }
     // Marks in `user.` attributes: those in `trusted.` need privileges outside.
     rustix::mount::fsconfig_set_flag(&context, "userxattr").step(here())?;

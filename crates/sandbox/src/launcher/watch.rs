@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use super::start::{Sandbox, Word};
 use super::terminal::{FOLLOW_EVERY, Lent};
 use crate::ending::{Ending, Exit, Fault, Limited, Usage};
-use crate::plan::{Layer, Plan};
+use crate::plan::{Ground, Layer};
 use crate::profile::MemoryBy;
 
 /// What a pipe takes without blocking once it is writable.
@@ -105,9 +105,10 @@ struct Told {
     peak_kib: u64,
 }
 
-/// Watches until everything has ended, and says how.
+/// Watches until everything has ended, `wall` seconds after `started` at the latest, and says how.
 pub(super) fn watch(
-    plan: &Plan,
+    plan: &Ground,
+    wall: u64,
     sandbox: &mut Sandbox,
     streams: Streams<'_>,
     started: Instant,
@@ -117,7 +118,7 @@ pub(super) fn watch(
     if let Some((from, to)) = streams.stdin {
         flows.push(Flow::new(from, Sink::Pipe(to)));
     }
-    let deadline = Some(Duration::from_secs(plan.limits.wall)).filter(|_| plan.has(Layer::Deadline));
+    let deadline = Some(Duration::from_secs(wall)).filter(|_| plan.has(Layer::Deadline));
     let deadline = deadline.and_then(|wall| started.checked_add(wall));
     let mut next_count = (plan.limits.memory_by == MemoryBy::Watched).then_some(started);
     let mut next_look = streams.lent.as_ref().map(|_| started);
@@ -207,7 +208,7 @@ pub(super) fn watch(
 }
 
 /// Moves what is ready, and notes when the program wants to write more than it may.
-fn pass(plan: &Plan, flows: &mut [Flow], ready: &[(bool, bool)], cut: &mut Option<Exit>) {
+fn pass(plan: &Ground, flows: &mut [Flow], ready: &[(bool, bool)], cut: &mut Option<Exit>) {
     for index in 0..flows.len() {
         let Some((readable, writable)) = ready.get(index).copied() else { continue };
         let so_far: u64 =
@@ -313,7 +314,7 @@ fn wait(
 }
 
 /// What it all means. Who cut the run short goes before how its program then died.
-fn verdict(plan: &Plan, told: Option<&Told>, cut: Option<Exit>, out_of_memory: bool) -> Exit {
+fn verdict(plan: &Ground, told: Option<&Told>, cut: Option<Exit>, out_of_memory: bool) -> Exit {
     if out_of_memory && !matches!(cut, Some(Exit::Refused(_))) {
         return Exit::OutOfMemory;
     }

@@ -96,6 +96,12 @@ proptest! {
         prop_assert_eq!(Plan::from_bytes(&bytes), Ok(plan.clone()));
         prop_assert!(Plan::from_bytes(bytes.get(..bytes.len() - 1).unwrap()).is_err());
         prop_assert_eq!(Plan::from_bytes(&bytes).unwrap().digest(), plan.digest());
+        let Plan { ground, errand } = plan;
+        for order in [crate::message::Order::Prepare(Box::new(ground)), crate::message::Order::Launch(Box::new(errand))] {
+            let bytes = order.to_bytes();
+            prop_assert!(crate::message::check_message(&bytes));
+            prop_assert_eq!(crate::message::Order::from_bytes(&bytes), Ok(order));
+        }
     }
 
     #[test]
@@ -103,5 +109,49 @@ proptest! {
         let _ = Plan::from_bytes(&bytes);
         let _ = crate::message::Order::from_bytes(&bytes);
         let _ = crate::message::Answer::from_bytes(&bytes);
+    }
+}
+
+#[test]
+fn what_may_change_before_the_launch_is_no_part_of_the_ground() {
+    let text = "[profile.x.files]\n\"/home/me/data\" = \"ro\"\n\"/usr/local\" = \"cow\"\n\"/usr/local/bin\" = \"ro\"\n\
+                \"/usr/share/doc\" = \"hidden\"\n\"/home\" = \"rw\"\n\"/home/me/empty\" = \"tmpfs\"";
+    let plan = compile(&profile(text), &request(), &host()).unwrap();
+    let paths = |mounts: &[Mount]| mounts.iter().map(|mount| mount.path.display().to_string()).collect::<Vec<_>>();
+    let ready = paths(&plan.ground.mounts);
+    assert!(ready.contains(&"/usr".to_owned()) && ready.contains(&"/tmp".to_owned()), "{ready:?}");
+    let late = [
+        "/home",
+        // What lies in what comes late comes after it.
+        "/home/agent",
+        "/home/me/data",
+        "/home/me/empty",
+        "/usr/local",
+        "/usr/local/bin",
+        "/usr/share/doc",
+        "/work",
+    ];
+    assert_eq!(paths(&plan.errand.mounts), late);
+}
+
+proptest! {
+    /// Whatever is divided, nothing is lost, and what lies in a place comes after it.
+    #[test]
+    fn what_lies_in_a_place_is_laid_after_it(
+        places in prop::collection::btree_map(
+            "(/usr|/home|/tmp|/etc|/x)(/[ab]){0,3}", prop::sample::select(vec!["hidden", "tmpfs", "ro", "cow", "rw"]), 0..9,
+        ),
+    ) {
+        let lines: String = places.iter().map(|(place, access)| format!("\"{place}\" = \"{access}\"\n")).collect();
+        let Ok(profiles) = Profiles::parse(&format!("[profile.x.files]\n{lines}")) else { return Ok(()) };
+        let all = mounts(profiles.get("x").unwrap(), None);
+        let (ready, late) = divided(all.clone());
+        let laid: Vec<&Mount> = ready.iter().chain(&late).collect();
+        prop_assert_eq!(laid.len(), all.len());
+        for (index, mount) in laid.iter().enumerate() {
+            prop_assert!(all.contains(mount));
+            prop_assert!(laid.iter().skip(index).all(|after| !mount.path.starts_with(&after.path) || after == mount));
+        }
+        prop_assert!(ready.iter().all(|mount| mount.access == Access::Tmpfs || (mount.access == Access::Ro && is_system(&mount.path))));
     }
 }

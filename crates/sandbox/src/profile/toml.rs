@@ -1,6 +1,9 @@
 //! Profiles as the operator writes them, in `callgate.toml`:
 //!
 //! ```toml
+//! [sandbox]
+//! warm = 1                     # sandboxes that stand by, for each agent and profile; none unless asked for
+//!
 //! [sandbox.profile.build]
 //! extends = "workspace"        # may only tighten it; without this line, a base of its own that starts as `workspace`
 //! wall = "10m"
@@ -49,18 +52,25 @@ pub enum ProfileError {
         /// What could.
         expected: &'static str,
     },
+    /// More sandboxes are to stand by than may.
+    #[error("`warm = {0}` is more than the {most} sandboxes that may stand by", most = Profiles::MOST_WARM)]
+    Warm(usize),
     /// A variable that makes interpreters or loaders run something.
     #[error("profile `{0}` passes `{1}`, which lets the caller decide what code a program loads; `set` it if you must")]
     Injecting(String, String),
 }
 
-/// All profiles of a gate, the built-in ones among them.
+/// All profiles of a gate, the built-in ones among them, and how many sandboxes stand by.
 #[derive(Clone, Debug)]
-pub struct Profiles(BTreeMap<String, Profile>);
+pub struct Profiles {
+    by_name: BTreeMap<String, Profile>,
+    warm: usize,
+}
 
 impl Default for Profiles {
     fn default() -> Self {
-        Self(built_in::profiles().into_iter().map(|profile| (profile.name.clone(), profile)).collect())
+        let by_name = built_in::profiles().into_iter().map(|profile| (profile.name.clone(), profile)).collect();
+        Self { by_name, warm: 0 }
     }
 }
 
@@ -69,6 +79,7 @@ impl Default for Profiles {
 #[serde(deny_unknown_fields, default)]
 struct Section {
     profile: BTreeMap<String, Written>,
+    warm: usize,
 }
 
 /// A profile as it is written: what is not said is inherited.
@@ -150,21 +161,32 @@ impl Profiles {
         Self::of(gate.sandbox)
     }
 
+    /// The most sandboxes that may stand by for one agent and one profile.
+    pub const MOST_WARM: usize = 4;
+
+    /// How many sandboxes stand by for each agent and profile: `warm`, below `[sandbox]`. None unless asked for.
+    pub const fn warm(&self) -> usize {
+        self.warm
+    }
+
     /// The profile of this name.
     pub fn get(&self, name: &str) -> Option<&Profile> {
-        self.0.get(name)
+        self.by_name.get(name)
     }
 
     /// All, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Profile> {
-        self.0.values()
+        self.by_name.values()
     }
 
     fn of(section: Section) -> Result<Self, ProfileError> {
-        let mut known = Self::default();
+        if section.warm > Self::MOST_WARM {
+            return Err(ProfileError::Warm(section.warm));
+        }
+        let mut known = Self { warm: section.warm, ..Self::default() };
         let proper = |name: &str| {
             let letters = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-            letters && (1..=64).contains(&name.len()) && !known.0.contains_key(name)
+            letters && (1..=64).contains(&name.len()) && !known.by_name.contains_key(name)
         };
         if let Some(name) = section.profile.keys().find(|name| !proper(name)) {
             return Err(ProfileError::Name(name.escape_debug().to_string()));
@@ -173,8 +195,8 @@ impl Profiles {
         // itself.
         let mut waiting = section.profile;
         let base_of = |written: &Written, known: &Self| match &written.extends {
-            Some(base) => known.0.get(base).cloned(),
-            None => known.0.get(built_in::WORKSPACE).cloned(),
+            Some(base) => known.by_name.get(base).cloned(),
+            None => known.by_name.get(built_in::WORKSPACE).cloned(),
         };
         while let Some((name, base)) =
             waiting.iter().find_map(|(name, written)| Some((name.clone(), base_of(written, &known)?)))
@@ -185,7 +207,7 @@ impl Profiles {
             if tightens {
                 profile.tightens(&base)?;
             }
-            known.0.insert(name, profile);
+            known.by_name.insert(name, profile);
         }
         if let Some((name, written)) = waiting.pop_first() {
             return Err(ProfileError::Base(name, written.extends.unwrap_or_default().escape_debug().to_string()));

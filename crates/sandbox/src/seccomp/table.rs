@@ -196,10 +196,9 @@ fn some(argument: u8, mask: u32) -> Test {
     Test { argument, mask, wanted: Wanted::Some }
 }
 
-#[cfg(test)]
 impl Switches {
     /// Every setting there is.
-    pub(super) fn all() -> impl Iterator<Item = Self> {
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
         [false, true].into_iter().flat_map(|internet| [false, true].map(|unix| Self { internet, unix }))
     }
 }

@@ -68,7 +68,14 @@ fn without_a_clause_what_it_stops_goes_through() {
         for (index, (clause, words, shows, tight, loose)) in CLAUSES.iter().enumerate() {
             let succeeds = |under: &'static str, of: &str| {
                 let probe = Probe { under, ..p("clauses", clause, words, *shows, Outside::Both) };
-                trial::inside(&fixture, &probe, &fixture.unique(&format!("{of}{index}")), "workspace", &[])
+                trial::inside(
+                    &fixture,
+                    &probe,
+                    &fixture.unique(&format!("{of}{index}")),
+                    "workspace",
+                    &[],
+                    trial::Start::Cold,
+                )
             };
             let (held, said) = succeeds(tight, "t");
             assert!(!held, "{who:?}: under `{tight}`: {said}");

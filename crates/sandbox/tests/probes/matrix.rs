@@ -9,7 +9,7 @@ use crate::bench::As;
 use crate::fixture::Fixture;
 use crate::mutants::{MUTANTS, shown};
 use crate::table::{AllowedTo, Outside, Probe, Shows, benign, probes};
-use crate::trial;
+use crate::trial::{self, Start};
 
 /// What one probe did.
 struct Row {
@@ -35,7 +35,13 @@ fn row(fixture: &Fixture, index: usize, probe: &Probe) -> Option<Row> {
             (Some(control), said)
         }
     };
-    let (inside, said) = trial::inside(fixture, probe, &fixture.unique(&format!("i{index}")), "workspace", &[]);
+    let inside = |start| {
+        let unique = fixture.unique(&format!("i{start:?}{index}"));
+        trial::inside(fixture, probe, &unique, "workspace", &[], start)
+    };
+    let (cold, warm) = (inside(Start::Cold), inside(Start::Warm));
+    assert_eq!(cold.0, warm.0, "{}: a sandbox that stood by is another: {cold:?} {warm:?}", probe.what);
+    let (inside, said) = warm;
     if std::env::var_os("PROBE_SHOW").is_some() {
         let part = probe.part;
         let what = probe.what;

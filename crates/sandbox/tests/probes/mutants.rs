@@ -104,7 +104,7 @@ fn probe(part: &str, what: &str) -> &'static Probe {
 /// Whether the probe succeeds in a sandbox without these layers.
 fn succeeds_without(fixture: &Fixture, index: usize, layers: &[Layer], profile: &str, probe: &Probe) -> bool {
     let unique = fixture.unique(&format!("m{index}-{}", layers.len()));
-    trial::inside(fixture, probe, &unique, profile, layers).0
+    trial::inside(fixture, probe, &unique, profile, layers, trial::Start::Cold).0
 }
 
 #[test]

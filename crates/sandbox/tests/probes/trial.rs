@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use callgate_sandbox::{Exit, Layer, Plan, Sink, Streams, WriteSet, Written};
 
+use crate::bench::{followed_for, piped};
 use crate::fixture::{Fixture, as_user};
 use crate::neighbour::Neighbour;
 use crate::table::{Probe, Resource, Scene, Shows};
@@ -71,6 +72,15 @@ pub(crate) fn outside(fixture: &Fixture, probe: &Probe, unique: &str) -> (bool, 
     (succeeded, outcome.stdout)
 }
 
+/// How a sandbox comes to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// It is made for the attack.
+    Cold,
+    /// It was made ready before.
+    Warm,
+}
+
 /// In a sandbox without `layers`, from whose changes what needs no permit is committed if that is what is tried.
 pub(crate) fn inside(
     fixture: &Fixture,
@@ -78,6 +88,7 @@ pub(crate) fn inside(
     unique: &str,
     profile: &str,
     layers: &[Layer],
+    start: Start,
 ) -> (bool, String) {
     fixture.reset();
     let bench = &fixture.bench;
@@ -86,9 +97,13 @@ pub(crate) fn inside(
     let words = fixture.words(probe, unique, neighbour.as_ref());
     let plan = weaken(fixture.plan(profile, probe, &words));
     let watch = watch(fixture, probe, unique, &words.attack);
+    let launch = |streams| match start {
+        Start::Cold => bench.launcher.launch(&plan, streams),
+        Start::Warm => bench.fitting(&plan).launch(streams),
+    };
     let (stdout, output, written) = if probe.scene == Scene::Orphaned {
         let streams = Streams { stdin: None, stdout: Sink::Nowhere, stderr: Sink::Nowhere };
-        let mut running = bench.launcher.launch(&plan, streams).unwrap();
+        let mut running = launch(streams).unwrap();
         running.started().unwrap();
         await_sight(unique);
         let launcher = i32::try_from(running.id()).ok().and_then(rustix::process::Pid::from_raw).unwrap();
@@ -96,7 +111,7 @@ pub(crate) fn inside(
         assert!(running.wait().is_err(), "the supervisor is told");
         (String::new(), 0, Vec::new())
     } else {
-        let run = bench.run_plan_for(&plan, patience(probe));
+        let run = followed_for(launch(piped()).unwrap(), patience(probe));
         if let Exit::Refused(fault) = &run.exit {
             panic!("{}: the sandbox did not start: {fault}", probe.what);
         }

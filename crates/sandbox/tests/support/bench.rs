@@ -13,7 +13,8 @@ use std::thread;
 use std::time::Duration;
 
 use callgate_sandbox::{
-    Exit, Host, Journals, Launcher, Plan, Profile, Profiles, ReadBack, Request, Sink, Streams, Usage, Written, compile,
+    Exit, Fitting, Host, Journals, Launcher, Plan, Profile, Profiles, ReadBack, Request, Running, Sink, Streams, Unfit,
+    Usage, Written, compile,
 };
 use tempfile::TempDir;
 
@@ -157,35 +158,65 @@ impl Bench {
 
     /// The same, and ended after `most`.
     pub(crate) fn run_plan_for(&self, plan: &Plan, most: Duration) -> Run {
-        let streams = Streams { stdin: None, stdout: Sink::Pipe, stderr: Sink::Pipe };
-        let mut running = self.launcher.launch(plan, streams).unwrap();
-        let read = |mut from: Box<dyn std::io::Read + Send>| {
-            thread::spawn(move || {
-                let mut bytes = Vec::new();
-                from.read_to_end(&mut bytes).unwrap();
-                String::from_utf8_lossy(&bytes).into_owned()
-            })
-        };
-        let stdout = read(Box::new(running.stdout().unwrap()));
-        let stderr = read(Box::new(running.stderr().unwrap()));
-        let canceller = running.canceller().unwrap();
-        let (over, waits) = mpsc::channel::<()>();
-        let patience = thread::spawn(move || {
-            if waits.recv_timeout(most) == Err(mpsc::RecvTimeoutError::Timeout) {
-                canceller.cancel();
+        followed_for(self.launcher.launch(plan, piped()).unwrap(), most)
+    }
+
+    /// The plan, run in a sandbox that was made ready before.
+    pub(crate) fn run_warm(&self, plan: &Plan) -> Run {
+        followed(self.fitting(plan).launch(piped()).unwrap())
+    }
+
+    /// A sandbox that stands by for the plan. What other tests mount meanwhile makes one unfit, and another is taken.
+    pub(crate) fn fitting<'a>(&self, plan: &'a Plan) -> Fitting<'a> {
+        for _ in 0..100 {
+            match self.launcher.stand_by(plan.ground()).unwrap().fit(plan) {
+                Ok(fitting) => return fitting,
+                Err(Unfit::MountsChanged) => {}
+                Err(unfit) => panic!("{unfit}"),
             }
-        });
-        let finished = running.wait().unwrap();
-        drop(over);
-        patience.join().unwrap();
-        Run {
-            exit: finished.ending.exit,
-            usage: finished.ending.usage,
-            stdout: stdout.join().unwrap(),
-            stderr: stderr.join().unwrap(),
-            got: finished.got,
-            written: finished.written,
         }
+        panic!("the mounts of this machine never stand still");
+    }
+}
+
+/// No input, and output to be read.
+pub(crate) fn piped() -> Streams {
+    Streams { stdin: None, stdout: Sink::Pipe, stderr: Sink::Pipe }
+}
+
+/// Follows a run to its end.
+pub(crate) fn followed(running: Running) -> Run {
+    followed_for(running, Duration::from_secs(600))
+}
+
+/// The same, and ends it after `most`.
+pub(crate) fn followed_for(mut running: Running, most: Duration) -> Run {
+    let read = |mut from: Box<dyn std::io::Read + Send>| {
+        thread::spawn(move || {
+            let mut bytes = Vec::new();
+            from.read_to_end(&mut bytes).unwrap();
+            String::from_utf8_lossy(&bytes).into_owned()
+        })
+    };
+    let stdout = read(Box::new(running.stdout().unwrap()));
+    let stderr = read(Box::new(running.stderr().unwrap()));
+    let canceller = running.canceller().unwrap();
+    let (over, waits) = mpsc::channel::<()>();
+    let patience = thread::spawn(move || {
+        if waits.recv_timeout(most) == Err(mpsc::RecvTimeoutError::Timeout) {
+            canceller.cancel();
+        }
+    });
+    let finished = running.wait().unwrap();
+    drop(over);
+    patience.join().unwrap();
+    Run {
+        exit: finished.ending.exit,
+        usage: finished.ending.usage,
+        stdout: stdout.join().unwrap(),
+        stderr: stderr.join().unwrap(),
+        got: finished.got,
+        written: finished.written,
     }
 }
 

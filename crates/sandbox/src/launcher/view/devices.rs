@@ -1,24 +1,21 @@
 //! `/dev`: five devices, shared memory, the usual links, and terminals if they are asked for.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, mkdirat, symlinkat};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen};
 
 use super::{attach_in, below, make_file};
 use crate::ending::{Fault, Step};
-use crate::launcher::mounts::{Sources, detach};
+use crate::launcher::mounts::detach;
 use crate::sys::{self, attribute};
 
 /// Makes it, in `root`; shared memory lies in `scratch`.
-pub(super) fn make(root: &OwnedFd, scratch: &OwnedFd, sources: &Sources) -> Result<(), Fault> {
+pub(super) fn make(root: &OwnedFd, scratch: &OwnedFd, devices: &[(PathBuf, OwnedFd)]) -> Result<(), Fault> {
     mkdirat(root, "dev", Mode::from_raw_mode(0o755)).step("/dev")?;
     let dev = below(root.as_fd(), Path::new("dev")).step("/dev")?;
-    for (name, tree) in &sources.devices {
-        make_file(&dev, *name).step("/dev")?;
-        attach_in(tree, &dev, name).step("/dev")?;
-    }
+    add(&dev, devices)?;
     for (name, target) in [
         ("fd", "/proc/self/fd"),
         ("stdin", "/proc/self/fd/0"),
@@ -35,9 +32,17 @@ pub(super) fn make(root: &OwnedFd, scratch: &OwnedFd, sources: &Sources) -> Resu
     attach_in(&tree, &dev, "shm").step("/dev/shm")
 }
 
-/// Makes `/dev/pts`, in which only terminals of the sandbox's own are.
-pub(super) fn terminals(root: &OwnedFd) -> Result<(), Fault> {
+fn add(dev: &OwnedFd, devices: &[(PathBuf, OwnedFd)]) -> Result<(), Fault> {
+    devices.iter().try_for_each(|(name, tree)| {
+        make_file(dev, name).step("/dev")?;
+        attach_in(tree, dev, name).step("/dev")
+    })
+}
+
+/// Makes `/dev/pts`, in which only terminals of the sandbox's own are, and adds these devices.
+pub(super) fn terminals(root: &OwnedFd, devices: &[(PathBuf, OwnedFd)]) -> Result<(), Fault> {
     let dev = below(root.as_fd(), Path::new("dev")).step("/dev")?;
+    add(&dev, devices)?;
     mkdirat(&dev, "pts", Mode::from_raw_mode(0o755)).step("/dev/pts")?;
     // Each mount of this kind is an instance by itself.
     let context = fsopen("devpts", FsOpenFlags::FSOPEN_CLOEXEC).step("/dev/pts")?;

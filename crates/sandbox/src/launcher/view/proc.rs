@@ -10,7 +10,7 @@ use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, 
 use super::{attach_in, below, make_file};
 use crate::ending::{Fault, Step};
 use crate::launcher::mounts::detach;
-use crate::plan::{Layer, Plan};
+use crate::plan::{Ground, Layer};
 use crate::sys::{self, attribute};
 
 /// What of `/proc` is masked: what everybody may read and tells of the host. What only root can read or write needs no
@@ -48,26 +48,26 @@ const MASKED: &[&str] = &[
 const SHARES: &[(&str, &str)] = &[("sys/user/max_inotify_instances", "16"), ("sys/user/max_inotify_watches", "16384")];
 
 /// Makes it, in `root`; what covers a mask lies in `scratch`.
-pub(super) fn own(root: &OwnedFd, scratch: &OwnedFd, plan: &Plan) -> Result<(), Fault> {
+pub(super) fn own(root: &OwnedFd, scratch: &OwnedFd, ground: &Ground) -> Result<(), Fault> {
     let context = fsopen("proc", FsOpenFlags::FSOPEN_CLOEXEC).step("own /proc")?;
-    if plan.has(Layer::HiddenInit) {
+    if ground.has(Layer::HiddenInit) {
         fsconfig_set_string(&context, "hidepid", "invisible").step("own /proc")?;
     }
     fsconfig_create(&context).step("own /proc")?;
     let attributes =
         MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     let proc = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).step("own /proc")?;
-    if plan.has(Layer::Limits) {
+    if ground.has(Layer::Limits) {
         for (name, most) in SHARES {
             share(&proc, name, most).step(*name)?;
         }
     }
-    if plan.has(Layer::ReadOnly) {
+    if ground.has(Layer::ReadOnly) {
         sys::restrict_mount_alone(proc.as_fd(), attribute::READ_ONLY).step("own /proc")?;
     }
     mkdirat(root, "proc", Mode::from_raw_mode(0o555)).step("own /proc")?;
     attach_in(&proc, root, "proc").step("own /proc")?;
-    if plan.has(Layer::ProcMasks) { mask(&proc, scratch).step("mask /proc") } else { Ok(()) }
+    if ground.has(Layer::ProcMasks) { mask(&proc, scratch).step("mask /proc") } else { Ok(()) }
 }
 
 /// Writes one setting, unless this kernel does not know it.
@@ -95,7 +95,7 @@ fn mask(proc: &OwnedFd, scratch: &OwnedFd) -> std::io::Result<()> {
         let cover = if kind == FileType::Directory { &folder } else { &file };
         let tree = detach(cover.as_fd(), false)?;
         sys::restrict_mount(tree.as_fd(), attribute::READ_ONLY | attribute::NO_PROGRAMS)?;
-        attach_in(&tree, proc, name)?;
+        attach_in(&tree, proc, *name)?;
     }
     Ok(())
 }

@@ -114,3 +114,12 @@ proptest! {
         let _ = Profiles::of_gate(&text);
     }
 }
+
+#[test]
+fn sandboxes_stand_by_only_if_asked_for_and_within_bounds() {
+    assert_eq!(Profiles::parse("").map(|profiles| profiles.warm()), Ok(0));
+    assert_eq!(Profiles::parse("warm = 4").map(|profiles| profiles.warm()), Ok(4));
+    assert_eq!(Profiles::of_gate("[sandbox]\nwarm = 1\n").map(|profiles| profiles.warm()), Ok(1));
+    assert_eq!(Profiles::parse("warm = 5").map(|profiles| profiles.warm()), Err(ProfileError::Warm(5)));
+    assert!(matches!(Profiles::parse("warm = -1"), Err(ProfileError::Form(_))));
+}

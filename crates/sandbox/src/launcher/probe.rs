@@ -2,7 +2,6 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
 
 use rustix::fs::{Mode, mkdirat};
 use rustix::mount::{
@@ -41,23 +40,13 @@ pub(super) fn probe() -> Host {
     Host { root, landlock, missing, groups }
 }
 
-/// The groups that can really be made, and what that leaves without one.
+/// Where groups can really be made, and what that leaves without one.
 fn usable(missing: &mut Vec<Missing>) -> Groups {
-    let found = groups::candidates();
-    let nowhere = || "there is no control group in which one could be made".to_owned();
-    let tried = |parent: &Option<PathBuf>, file: &str| match parent {
-        Some(parent) => groups::try_out(parent, file).map_err(|fault| fault.to_string()),
-        None => Err(nowhere()),
-    };
-    let unified = tried(&found.unified, "memory.max").and_then(|()| tried(&found.unified, "pids.max"));
-    let memory = tried(&found.memory, "memory.limit_in_bytes");
-    let with_unified = unified.is_ok();
-    let kept =
-        Groups { unified: found.unified.filter(|_| unified.is_ok()), memory: found.memory.filter(|_| memory.is_ok()) };
-    if let (Err(why), false) = (memory, with_unified) {
-        missing.push(Missing { part: Part::MemoryGroup, why });
+    let (unified, memory) = (groups::unified(), groups::memory());
+    if let (Err(unified), Err(memory)) = (&unified, &memory) {
+        missing.push(Missing { part: Part::MemoryGroup, why: format!("{unified}; {memory}") });
     }
-    kept
+    Groups { unified: unified.ok(), memory: memory.ok() }
 }
 
 /// Makes a process in namespaces of its own and lets it try the rest.

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{Mode, mkdirat};
+use rustix::fs::{Mode, mkdirat, unlinkat};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, fsconfig_create, fsconfig_set_flag,
     fsconfig_set_string, fsmount, fsopen, mount_change,
@@ -24,7 +24,8 @@ use crate::wire::Wire;
 /// Tries everything.
 pub(super) fn probe() -> Host {
     let root = getuid().is_root();
-    let landlock = sys::landlock_version();
+    // Of one that is newer than the rules we write, what we can ask for.
+    let landlock = sys::landlock_version().min(program::NEWEST_LANDLOCK);
     let mut missing = Vec::new();
     if landlock == 0 {
         missing.push(Missing { part: Part::Landlock, why: "the kernel has none, or it is not switched on".to_owned() });
@@ -96,7 +97,10 @@ fn try_inside() -> Vec<Missing> {
     note(Part::Namespaces, become_the_user(true));
     note(Part::BuiltRoot, base());
     note(Part::OwnProc, own_proc().map(drop).step("mount proc"));
-    note(Part::CopyOnWrite, overlay().step("mount overlay"));
+    match overlay().step("mount overlay") {
+        Ok(copy) => note(Part::RemovedFolders, replace_folder(&copy)),
+        Err(fault) => note(Part::CopyOnWrite, Err(fault)),
+    }
     // Last: from here on this process can hardly do anything.
     note(Part::Seccomp, program::install(seccomp::filter(seccomp::Switches::default())));
     missing
@@ -116,8 +120,9 @@ fn own_proc() -> rustix::io::Result<OwnedFd> {
     fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
 }
 
-fn overlay() -> io::Result<()> {
-    for name in ["lower", "upper", "work"] {
+/// A folder to be copied on write, in which there is another with something in it.
+fn overlay() -> io::Result<OwnedFd> {
+    for name in ["lower", "upper", "work", "lower/folder", "lower/folder/inner"] {
         mkdirat(rustix::fs::CWD, format!("{}/{name}", view::BASE), Mode::from_raw_mode(0o755))?;
     }
     let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
@@ -126,8 +131,17 @@ fn overlay() -> io::Result<()> {
     }
     fsconfig_set_flag(&context, "userxattr")?;
     fsconfig_create(&context)?;
-    fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?;
-    Ok(())
+    Ok(fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?)
+}
+
+/// Removes the folder with all that is in it, and makes another of its name. For that, overlayfs must mark folders by
+/// attributes that not every file system keeps for it.
+fn replace_folder(copy: &OwnedFd) -> Result<(), Fault> {
+    let folder = rustix::fs::AtFlags::REMOVEDIR;
+    unlinkat(copy, "folder/inner", folder)
+        .and_then(|()| unlinkat(copy, "folder", folder))
+        .and_then(|()| mkdirat(copy, "folder", Mode::from_raw_mode(0o755)))
+        .step("remove and make a folder, which needs Linux 6.6 or newer")
 }
 
 fn mapped_owner() -> Result<(), Fault> {

@@ -20,6 +20,9 @@ use crate::profile::Access;
 use crate::seccomp::{self, Instruction, Switches};
 use crate::sys::{self, Place, Program};
 
+/// The newest version of Landlock whose rules are known here.
+pub(super) const NEWEST_LANDLOCK: u32 = (ABI::V10 as i32).cast_unsigned();
+
 /// Everything that binds the program, made before the fork so that little is left to do after it.
 pub(super) struct Bound {
     rules: Option<RulesetCreated>,

@@ -73,7 +73,8 @@ fn every_probe_is_stopped_and_would_succeed_outside() {
         let fixture = Fixture::new(who);
         let rows: Vec<Row> = PROBES.iter().enumerate().map(|(index, probe)| row(&fixture, index, probe)).collect();
         for (probe, row) in PROBES.iter().zip(&rows) {
-            if expected(probe, who).is_some_and(|expected| row.control != expected) {
+            let expected = expected(probe, who).filter(|_| is_provable(probe));
+            if expected.is_some_and(|expected| row.control != expected) {
                 wrong.push(format!(
                     "{who:?}, {}: outside it {}",
                     probe.what,
@@ -96,6 +97,13 @@ fn every_probe_is_stopped_and_would_succeed_outside() {
     if columns.len() == 2 {
         compare(&document(&columns));
     }
+}
+
+/// Whether the positive control can be tried on this machine. A guest, which has less than the machine that the table
+/// was written on, names those that cannot.
+fn is_provable(probe: &Probe) -> bool {
+    let lacking = std::env::var("CALLGATE_UNPROVABLE").unwrap_or_default();
+    !lacking.split(';').any(|what| what == probe.what)
 }
 
 /// What the positive control must do; nothing where it cannot be proved.

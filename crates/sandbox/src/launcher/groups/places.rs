@@ -31,18 +31,20 @@ pub(crate) fn unified() -> Result<PathBuf, Fault> {
     let none = |why: &str| Fault::new("control groups of version 2", why);
     let own = Own::find().ok_or_else(|| none("they are not mounted here"))?;
     let here = own.folder();
-    let here = here.as_path();
-    if !names(here, "cgroup.controllers").iter().any(|name| name == "memory") {
-        return Err(none("no memory controller reaches this process's"));
+    let (here, above) = (here.as_path(), own.above());
+    let above = above.as_deref();
+    if ![Some(here), above].into_iter().flatten().any(offers) {
+        return Err(none(&format!("neither memory nor pids reaches {}; {}", here.display(), advice())));
     }
-    let above = own.above();
     let mut refused = None;
     // Those that were handed over to us go before those that merely let us in.
-    let ways: [(Option<&Path>, Way); 4] = [
+    let ways = [
         (Some(here), Way::AsItIs),
-        (above.as_deref().filter(|above| is_ours(above)), Way::Enable),
+        // Only that at the top of all may hand down what it has processes in.
+        (Some(here).filter(|here| is_ours(here) && is_top(here)), Way::Enable),
+        (above.filter(|above| is_ours(above)), Way::Enable),
         (Some(here).filter(|here| is_ours(here)), Way::Settle),
-        (above.as_deref(), Way::AsItIs),
+        (above, Way::AsItIs),
     ];
     for (folder, way) in ways {
         let Some(folder) = folder else { continue };
@@ -184,9 +186,22 @@ fn names(folder: &Path, file: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
 
+fn has_all(folder: &Path, file: &str) -> bool {
+    let names = names(folder, file);
+    NEEDED.iter().all(|needed| names.iter().any(|name| name == needed))
+}
+
+/// Whether there is something for it to hand down.
+fn offers(folder: &Path) -> bool {
+    has_all(folder, "cgroup.controllers")
+}
+
 fn hands_down(folder: &Path) -> bool {
-    let down = names(folder, "cgroup.subtree_control");
-    NEEDED.iter().all(|needed| down.iter().any(|name| name == needed))
+    has_all(folder, "cgroup.subtree_control")
+}
+
+fn is_top(folder: &Path) -> bool {
+    fs::exists(folder.join("cgroup.type")).is_ok_and(|there| !there)
 }
 
 /// Whether whoever manages the groups of this machine has handed this one over. systemd marks those (an old one where

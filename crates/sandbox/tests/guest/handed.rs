@@ -133,7 +133,11 @@ fn the_group_is_killed_as_a_whole() {
         assert_eq!((processes(marker), groups()), (Vec::new(), Vec::new()), "{who:?}");
         let plan = attack(&bench, "wall = \"60s\"", &["daemon", marker]);
         let run = bench.run_plan(&plan.without(Layer::Processes).without(Layer::Groups));
-        assert_eq!((run.exit, processes(marker).len()), (Exit::Code(0), 1), "{who:?}: nothing else would have");
+        assert_eq!(
+            (run.exit, processes(marker).is_empty()),
+            (Exit::Code(0), false),
+            "{who:?}: nothing else would have"
+        );
         for pid in processes(marker) {
             rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), rustix::process::Signal::KILL)
                 .unwrap();
@@ -192,7 +196,11 @@ fn a_number_comes_again() {
         let taken = run.got.unwrap().groups;
         let number: u32 = taken[0].rsplit('-').next().unwrap().parse().unwrap();
         assert!((last..last + 60).contains(&number), "{who:?}: {taken:?}, after {last}");
-        assert_eq!((run.exit, groups()), (Exit::Code(0), Vec::new()), "{who:?}");
+        assert_eq!((run.exit, Path::new(&taken[0]).exists()), (Exit::Code(0), false), "{who:?}");
+        // Those whose numbers somebody has now, who may be a launcher.
+        for name in groups() {
+            fs::remove_dir(parent().join(name)).unwrap();
+        }
     }
 }
 
@@ -213,10 +221,10 @@ fn processor_time_of_unwaited_children_counts() {
         \x20   os.close(w); os.read(r, 1); os.close(r)\n";
     for who in As::both() {
         let bench = bench(who);
-        let profile = bench.tighter("workspace", "cpu = \"3s\"");
-        let run = bench.run_in(&profile, &["/usr/bin/python3", "-c", script, "40"]);
+        let profile = bench.tighter("workspace", "cpu = \"2s\"");
+        let run = bench.run_in(&profile, &["/usr/bin/python3", "-c", script, "20"]);
         assert_eq!(run.exit, Exit::Limit(Limited::Cpu), "{who:?} {run:?}");
-        assert!(run.usage.cpu_micros >= 3_000_000, "{:?}", run.usage);
+        assert!(run.usage.cpu_micros >= 2_000_000, "{:?}", run.usage);
         let run = bench.run_in(&profile, &["/usr/bin/python3", "-c", script, "2"]);
         assert_eq!(run.exit, Exit::Code(0), "{who:?} {run:?}");
         assert!(run.usage.cpu_micros >= 1_000_000, "{:?}", run.usage);

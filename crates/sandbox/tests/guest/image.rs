@@ -13,10 +13,10 @@ pub(crate) const MAKE: &str = "/sbin/mke2fs";
 
 /// What is started in the guest, by the tests or by what they start.
 const PROGRAMS: &[&str] = &[
-    "bash", "cat", "chmod", "chown", "cp", "cut", "dd", "echo", "env", "false", "grep", "head", "id", "install",
-    "ipcrm", "ln", "ls", "mkdir", "mkfifo", "mknod", "mktemp", "mount", "mv", "python3", "readlink", "rm", "rmdir",
-    "sed", "seq", "setpriv", "sh", "sleep", "sort", "stat", "stty", "tail", "tee", "test", "touch", "tr", "true",
-    "truncate", "tty", "uname", "unshare", "wc", "yes",
+    "bash", "cat", "chmod", "chown", "cp", "cut", "dd", "echo", "env", "false", "find", "grep", "head", "id",
+    "install", "ipcrm", "ln", "ls", "mkdir", "mkfifo", "mknod", "mktemp", "mount", "mv", "python3", "readlink", "rm",
+    "rmdir", "sed", "seq", "setpriv", "sh", "sleep", "sort", "stat", "stty", "tail", "tee", "test", "touch", "tr",
+    "true", "truncate", "tty", "umount", "uname", "unshare", "wc", "yes",
 ];
 
 /// Parts of Python's library that nothing here needs.

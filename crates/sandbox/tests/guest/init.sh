@@ -35,6 +35,7 @@ contained() {
     shift
     exec unshare --cgroup --mount sh -ec '
         mount -t tmpfs tmpfs /run
+        umount /sys/fs/cgroup
         mount -t cgroup2 cgroup2 /sys/fs/cgroup
         mount -o "remount,bind,$1" /sys/fs/cgroup
         shift

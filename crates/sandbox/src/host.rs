@@ -21,23 +21,37 @@ pub enum Part {
     BuiltRoot,
     /// Copy-on-write by overlayfs within a user namespace.
     CopyOnWrite,
+    /// Folders of the workspace that can be removed or replaced in the copy (in memory, from Linux 6.6 on). Without it
+    /// what tries is told of an input/output error, and its copy stays as it was.
+    RemovedFolders,
     /// A workspace that belongs to another user id than the one inside (only needed where the gate runs as root).
     MappedOwner,
     /// A control group that holds memory.
     MemoryGroup,
 }
 
-variants!(Part { Landlock, Seccomp, Namespaces, OwnProc, BuiltRoot, CopyOnWrite, MappedOwner, MemoryGroup });
+variants!(Part {
+    Landlock,
+    Seccomp,
+    Namespaces,
+    OwnProc,
+    BuiltRoot,
+    CopyOnWrite,
+    RemovedFolders,
+    MappedOwner,
+    MemoryGroup
+});
 
 impl Part {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Landlock,
         Self::Seccomp,
         Self::Namespaces,
         Self::OwnProc,
         Self::BuiltRoot,
         Self::CopyOnWrite,
+        Self::RemovedFolders,
         Self::MappedOwner,
         Self::MemoryGroup,
     ];
@@ -55,6 +69,7 @@ impl fmt::Display for Part {
             Self::OwnProc => "own /proc",
             Self::BuiltRoot => "built root",
             Self::CopyOnWrite => "copy-on-write workspace",
+            Self::RemovedFolders => "removal of folders in the copy",
             Self::MappedOwner => "workspace of another owner",
             Self::MemoryGroup => "memory limit for the whole tree",
         })
@@ -118,11 +133,13 @@ impl Host {
     /// `workspace`.
     pub fn floor(&self) -> Option<(&'static str, Vec<Part>)> {
         self.tier()?;
-        match (self.has(Part::CopyOnWrite), self.has(Part::MemoryGroup)) {
-            (true, true) => Some(("workspace", Vec::new())),
-            (true, false) => Some(("workspace-watched", vec![Part::MemoryGroup])),
-            (false, true) => Some(("read-only", vec![Part::CopyOnWrite])),
-            (false, false) => None,
-        }
+        let (name, without) = match (self.has(Part::CopyOnWrite), self.has(Part::MemoryGroup)) {
+            (true, true) => ("workspace", None),
+            (true, false) => ("workspace-watched", Some(Part::MemoryGroup)),
+            (false, true) => return Some(("read-only", vec![Part::CopyOnWrite])),
+            (false, false) => return None,
+        };
+        let folders = Some(Part::RemovedFolders).filter(|part| !self.has(*part));
+        Some((name, without.into_iter().chain(folders).collect()))
     }
 }

@@ -17,6 +17,7 @@
 //! launcher is forked from its mother, which the supervisor started as a program of its own, and which does nothing
 //! but that: it has one thread, sees no plan, and is told nothing of any run.
 
+mod count;
 mod groups;
 mod handed;
 mod inside;

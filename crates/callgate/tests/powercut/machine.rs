@@ -15,44 +15,14 @@ use crate::disk::{Disk, Survivors};
 use crate::guest::Phase;
 use crate::house::{CALLGATE, missing};
 use crate::initramfs::Archive;
+use crate::kernel::{self, BUSYBOX, Kernel, QEMU, Running};
 use crate::nbd;
 use crate::report::Report;
 
-const QEMU: &str = "/usr/bin/qemu-system-x86_64";
-const BUSYBOX: &str = "/bin/busybox";
 const MKFS: &str = "/sbin/mkfs.ext4";
 const STRACE: &str = "/usr/bin/strace";
-const MODULES: [&str; 7] = [
-    "virtio",
-    "virtio_ring",
-    "virtio_pci_legacy_dev",
-    "virtio_pci_modern_dev",
-    "virtio_pci",
-    "virtio_blk",
-    "virtio_console",
-];
 /// How long anything in the guest may take, where a processor is only imitated.
 const PATIENCE: Duration = Duration::from_secs(180);
-
-/// Where `.ci/long` unpacks a kernel and its modules.
-fn kernel() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/guest"))
-}
-
-fn find(folder: &Path, wanted: &dyn Fn(&str) -> bool) -> Option<PathBuf> {
-    for entry in fs::read_dir(folder).ok()?.flatten() {
-        let path = entry.path();
-        let found = if path.is_dir() {
-            find(&path, wanted)
-        } else {
-            path.file_name().and_then(|name| name.to_str()).is_some_and(wanted).then_some(path.clone())
-        };
-        if found.is_some() {
-            return found;
-        }
-    }
-    None
-}
 
 /// One machine at a time, whatever the number of test threads.
 static TURN: Mutex<()> = Mutex::new(());
@@ -61,7 +31,7 @@ static TURN: Mutex<()> = Mutex::new(());
 pub(crate) struct Parts {
     _turn: MutexGuard<'static, ()>,
     folder: tempfile::TempDir,
-    kernel: PathBuf,
+    kernel: Kernel,
 }
 
 impl Parts {
@@ -76,8 +46,8 @@ impl Parts {
                 return None;
             }
         }
-        let kernel = find(&kernel(), &|name| name.starts_with("vmlinuz"));
-        if missing("a kernel in target/guest (`.ci/long` puts it there)", kernel.is_some()) {
+        let kernel = Kernel::find("release");
+        if missing("a kernel in target/guest (`.ci/guest release` puts it there)", kernel.is_some()) {
             return None;
         }
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -92,20 +62,14 @@ impl Parts {
 
     fn archive(&self) -> Vec<u8> {
         let mut archive = Archive::default();
-        for folder in ["proc", "sys", "dev", "tmp", "disk", "root"] {
+        self.kernel.equip(&mut archive, &[]);
+        for folder in ["tmp", "disk", "root"] {
             archive.folder(folder);
         }
         archive.file("init", 0o755, include_bytes!("init.sh"));
-        archive.copy(Path::new(BUSYBOX), "bin/busybox", 0o755);
         archive.copy(&self.stripped(Path::new(CALLGATE)), "bin/callgate", 0o755);
         archive.copy(&self.stripped(&std::env::current_exe().expect("a path")), "bin/powercut", 0o755);
         archive.copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/quickstart"), "gate", 0o644);
-        for module in MODULES {
-            // One that is not there is built into the kernel.
-            if let Some(path) = find(&kernel(), &|name| name == format!("{module}.ko")) {
-                archive.copy(&path, &format!("modules/{module}.ko"), 0o644);
-            }
-        }
         // The one program that is not linked statically.
         archive.copy(Path::new(STRACE), "bin/strace", 0o755);
         let libraries = Command::new("ldd").arg(STRACE).output().expect("ldd runs").stdout;
@@ -118,8 +82,7 @@ impl Parts {
     /// The program without what only a debugger reads: the guest's memory is small.
     fn stripped(&self, program: &Path) -> PathBuf {
         let stripped = self.path("stripped");
-        let status = Command::new("strip").arg("-o").arg(&stripped).arg(program).status().expect("strip runs");
-        assert!(status.success());
+        kernel::strip(program, &stripped);
         stripped
     }
 }
@@ -231,20 +194,14 @@ impl<'a> Machine<'a> {
     }
 
     fn qemu(&self, disk: &Path, phase: Phase, mount: &str) -> Child {
-        let mut kernel = format!(
-            "console=ttyS0 loglevel=3 panic=-1 POWERCUT_PHASE={} POWERCUT_MOUNT={mount} RUST_BACKTRACE=1",
-            phase.name()
-        );
+        let mut words = format!("POWERCUT_PHASE={} POWERCUT_MOUNT={mount} RUST_BACKTRACE=1", phase.name());
         if let Some(checkpoint) = &self.checkpoint {
-            kernel.push_str(&format!(" POWERCUT_CHECKPOINT={checkpoint}"));
+            words.push_str(&format!(" POWERCUT_CHECKPOINT={checkpoint}"));
         }
         let console = self.parts.path("console");
-        let mut qemu = Command::new(QEMU);
-        // Imitated, everywhere: a `/dev/kvm` that is there may still not work, and what is slow here is the gate.
-        qemu.args(["-accel", "tcg", "-cpu", "max", "-smp", "1", "-m", "512"]);
-        qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
-        qemu.arg("-kernel").arg(&self.parts.kernel).arg("-initrd").arg(self.parts.path("initramfs"));
-        qemu.arg("-append").arg(kernel).arg("-serial").arg(format!("file:{}", console.display()));
+        // What is slow here is the gate.
+        let mut qemu = kernel::qemu(&self.parts.kernel, &self.parts.path("initramfs"), "max", 512, &words);
+        qemu.arg("-serial").arg(format!("file:{}", console.display()));
         let disk = format!("driver=nbd,node-name=disk,server.type=unix,server.path={}", disk.display());
         // No cache of QEMU's: what the guest writes and flushes is what the disk sees.
         qemu.arg("-blockdev")
@@ -254,16 +211,6 @@ impl<'a> Machine<'a> {
         qemu.args(["-device", "virtserialport,chardev=report,nr=1"]);
         let errors = File::create(self.parts.path("qemu.err")).expect("a file");
         qemu.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors).spawn().expect("QEMU starts")
-    }
-}
-
-/// QEMU, killed when this is dropped.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 

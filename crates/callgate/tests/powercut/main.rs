@@ -13,7 +13,10 @@ mod guest;
 #[path = "../e2e/house.rs"]
 #[allow(dead_code, reason = "shared with the end-to-end tests")]
 mod house;
+#[path = "../../../../tests/guest/initramfs.rs"]
 mod initramfs;
+#[path = "../../../../tests/guest/kernel.rs"]
+mod kernel;
 mod machine;
 mod nbd;
 mod report;

@@ -2,9 +2,8 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
 
-use rustix::fs::{Mode, mkdirat};
+use rustix::fs::{Mode, mkdirat, unlinkat};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, fsconfig_create, fsconfig_set_flag,
     fsconfig_set_string, fsmount, fsopen, mount_change,
@@ -25,7 +24,8 @@ use crate::wire::Wire;
 /// Tries everything.
 pub(super) fn probe() -> Host {
     let root = getuid().is_root();
-    let landlock = sys::landlock_version();
+    // Of one that is newer than the rules we write, what we can ask for.
+    let landlock = sys::landlock_version().min(program::NEWEST_LANDLOCK);
     let mut missing = Vec::new();
     if landlock == 0 {
         missing.push(Missing { part: Part::Landlock, why: "the kernel has none, or it is not switched on".to_owned() });
@@ -41,23 +41,13 @@ pub(super) fn probe() -> Host {
     Host { root, landlock, missing, groups }
 }
 
-/// The groups that can really be made, and what that leaves without one.
+/// Where groups can really be made, and what that leaves without one.
 fn usable(missing: &mut Vec<Missing>) -> Groups {
-    let found = groups::candidates();
-    let nowhere = || "there is no control group in which one could be made".to_owned();
-    let tried = |parent: &Option<PathBuf>, file: &str| match parent {
-        Some(parent) => groups::try_out(parent, file).map_err(|fault| fault.to_string()),
-        None => Err(nowhere()),
-    };
-    let unified = tried(&found.unified, "memory.max").and_then(|()| tried(&found.unified, "pids.max"));
-    let memory = tried(&found.memory, "memory.limit_in_bytes");
-    let with_unified = unified.is_ok();
-    let kept =
-        Groups { unified: found.unified.filter(|_| unified.is_ok()), memory: found.memory.filter(|_| memory.is_ok()) };
-    if let (Err(why), false) = (memory, with_unified) {
-        missing.push(Missing { part: Part::MemoryGroup, why });
+    let (unified, memory) = (groups::unified(), groups::memory());
+    if let (Err(unified), Err(memory)) = (&unified, &memory) {
+        missing.push(Missing { part: Part::MemoryGroup, why: format!("{unified}; {memory}") });
     }
-    kept
+    Groups { unified: unified.ok(), memory: memory.ok() }
 }
 
 /// Makes a process in namespaces of its own and lets it try the rest.
@@ -107,7 +97,10 @@ fn try_inside() -> Vec<Missing> {
     note(Part::Namespaces, become_the_user(true));
     note(Part::BuiltRoot, base());
     note(Part::OwnProc, own_proc().map(drop).step("mount proc"));
-    note(Part::CopyOnWrite, overlay().step("mount overlay"));
+    match overlay().step("mount overlay") {
+        Ok(copy) => note(Part::RemovedFolders, replace_folder(&copy)),
+        Err(fault) => note(Part::CopyOnWrite, Err(fault)),
+    }
     // Last: from here on this process can hardly do anything.
     note(Part::Seccomp, program::install(seccomp::filter(seccomp::Switches::default())));
     missing
@@ -127,8 +120,9 @@ fn own_proc() -> rustix::io::Result<OwnedFd> {
     fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
 }
 
-fn overlay() -> io::Result<()> {
-    for name in ["lower", "upper", "work"] {
+/// A folder to be copied on write, in which there is another with something in it.
+fn overlay() -> io::Result<OwnedFd> {
+    for name in ["lower", "upper", "work", "lower/folder", "lower/folder/inner"] {
         mkdirat(rustix::fs::CWD, format!("{}/{name}", view::BASE), Mode::from_raw_mode(0o755))?;
     }
     let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
@@ -137,8 +131,17 @@ fn overlay() -> io::Result<()> {
     }
     fsconfig_set_flag(&context, "userxattr")?;
     fsconfig_create(&context)?;
-    fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?;
-    Ok(())
+    Ok(fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?)
+}
+
+/// Removes the folder with all that is in it, and makes another of its name. For that, overlayfs must mark folders by
+/// attributes that not every file system keeps for it.
+fn replace_folder(copy: &OwnedFd) -> Result<(), Fault> {
+    let folder = rustix::fs::AtFlags::REMOVEDIR;
+    unlinkat(copy, "folder/inner", folder)
+        .and_then(|()| unlinkat(copy, "folder", folder))
+        .and_then(|()| mkdirat(copy, "folder", Mode::from_raw_mode(0o755)))
+        .step("remove and make a folder, which needs Linux 6.6 or newer")
 }
 
 fn mapped_owner() -> Result<(), Fault> {

@@ -22,6 +22,9 @@ use crate::profile::Access;
 use crate::seccomp::{self, Instruction, Switches};
 use crate::sys::{self, Place, Program};
 
+/// The newest version of Landlock whose rules are known here.
+pub(super) const NEWEST_LANDLOCK: u32 = (ABI::V10 as i32).cast_unsigned();
+
 /// What the program's process has of others'.
 pub(super) struct Ends {
     /// Where all inside speak.

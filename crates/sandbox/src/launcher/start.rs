@@ -141,8 +141,8 @@ impl Sandbox {
         self.groups.kill();
         let _ = rustix::process::pidfd_send_signal(&self.handle, rustix::process::Signal::KILL);
         while sys::wait_for_child().is_some() {}
-        self.oom |= self.groups.out_of_memory();
         self.groups.remove();
+        self.oom |= self.groups.out_of_memory();
     }
 }
 

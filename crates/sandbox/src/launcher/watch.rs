@@ -1,12 +1,12 @@
 //! Watching over a run: output within its cap, the deadline, memory where the kernel does not hold it, and the end.
 
-use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
+use super::count;
 use super::start::{Sandbox, Word};
 use super::terminal::{FOLLOW_EVERY, Lent};
 use crate::ending::{Ending, Exit, Fault, Limited, Usage};
@@ -15,9 +15,6 @@ use crate::profile::MemoryBy;
 
 /// What a pipe takes without blocking once it is writable.
 const CHUNK: usize = 4096;
-
-/// The least time between two counts of memory.
-const COUNT_EVERY: Duration = Duration::from_millis(20);
 
 /// The launcher's ends of everything.
 pub(super) struct Streams<'a> {
@@ -121,6 +118,7 @@ pub(super) fn watch(
     let deadline = Some(Duration::from_secs(wall)).filter(|_| plan.has(Layer::Deadline));
     let deadline = deadline.and_then(|wall| started.checked_add(wall));
     let mut next_count = (plan.limits.memory_by == MemoryBy::Watched).then_some(started);
+    let mut cpu = Processors::new(plan, started);
     let mut next_look = streams.lent.as_ref().map(|_| started);
     let mut told = None;
     let mut cut: Option<Exit> = None;
@@ -131,11 +129,14 @@ pub(super) fn watch(
     while alive || flows.iter().take(2).any(|flow| !flow.is_done()) {
         let now = Instant::now();
         if next_count.is_some_and(|due| alive && due <= now) {
-            let over = memory(sandbox.init.as_raw_nonzero().get()) > plan.limits.memory;
-            next_count = Some(now + COUNT_EVERY.max(10 * now.elapsed()));
+            let over = count::memory(sandbox.init.as_raw_nonzero().get()) > plan.limits.memory;
+            next_count = Some(now + count::pause(now.elapsed()));
             if over {
                 cut.get_or_insert(Exit::OutOfMemory);
             }
+        }
+        if alive && cpu.due <= now && cpu.are_used_up(sandbox, now) {
+            cut.get_or_insert(Exit::Limit(Limited::Cpu));
         }
         if let Some(lent) = streams.lent.as_ref().filter(|_| next_look.is_some_and(|due| alive && due <= now)) {
             lent.follow();
@@ -153,7 +154,8 @@ pub(super) fn watch(
             alive = false;
             continue;
         }
-        let until = [deadline, next_count.filter(|_| alive), next_look.filter(|_| alive)].into_iter().flatten().min();
+        let while_alive = [next_count, Some(cpu.due), next_look].into_iter().flatten().filter(|_| alive);
+        let until = deadline.into_iter().chain(while_alive).min();
         let ready = wait(
             supervisor,
             sandbox,
@@ -198,13 +200,45 @@ pub(super) fn watch(
     let count = |index: usize| flows.get(index).map_or(0, |flow| flow.passed);
     let usage = Usage {
         wall_millis: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-        cpu_micros: told.as_ref().map_or(0, |told| told.cpu_micros),
+        cpu_micros: told.as_ref().map_or(0, |told| told.cpu_micros).max(cpu.used(sandbox)),
         peak_kib: told.as_ref().map_or(0, |told| told.peak_kib),
         stdout: count(0),
         stderr: count(1),
     };
     let oom = sandbox.oom;
     Ok(Ending { exit: verdict(plan, told.as_ref(), cut, oom), usage })
+}
+
+/// Processor time of the whole tree, against its limit.
+struct Processors {
+    limit: u64,
+    how_many: usize,
+    /// When to look again.
+    due: Instant,
+    seen: u64,
+}
+
+impl Processors {
+    fn new(plan: &Ground, started: Instant) -> Self {
+        let limit = plan.limits.cpu.saturating_mul(1_000_000);
+        // Of a quota that a control group sets, the tree may use more for a while.
+        let how_many = std::thread::available_parallelism().map_or(1, usize::from).saturating_mul(2);
+        Self { limit, how_many, due: started + count::pause_for(limit, how_many, Duration::ZERO), seen: 0 }
+    }
+
+    /// What was used so far, as the group says; or, where there is none, as far as somebody counted.
+    fn used(&self, sandbox: &Sandbox) -> u64 {
+        sandbox.groups.cpu_micros().unwrap_or(self.seen)
+    }
+
+    /// Looks. For a time that is so short that it cannot be used up, there is no need to look again.
+    fn are_used_up(&mut self, sandbox: &Sandbox, now: Instant) -> bool {
+        let count = || count::cpu_micros(sandbox.init.as_raw_nonzero().get());
+        self.seen = sandbox.groups.cpu_micros().unwrap_or_else(count).max(self.seen);
+        let left = self.limit.saturating_sub(self.seen);
+        self.due = now + count::pause_for(left, self.how_many, now.elapsed());
+        left == 0
+    }
 }
 
 /// Moves what is ready, and notes when the program wants to write more than it may.
@@ -332,23 +366,4 @@ fn verdict(plan: &Ground, told: Option<&Told>, cut: Option<Exit>, out_of_memory:
         libc::SIGSYS => Exit::Limit(Limited::SystemCall),
         signal => Exit::Signal(signal),
     }
-}
-
-/// Bytes of memory that the tree below `pid` holds by itself: anonymous and shared, not the files it has mapped.
-fn memory(pid: i32) -> u64 {
-    let mut total = 0_u64;
-    let mut left = vec![pid];
-    while let Some(pid) = left.pop() {
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        for line in status.lines() {
-            let amount = ["RssAnon:", "RssShmem:", "VmPTE:"].iter().find_map(|name| line.strip_prefix(name));
-            let kib = amount.and_then(|text| text.split_whitespace().next()?.parse::<u64>().ok());
-            total = total.saturating_add(kib.unwrap_or(0).saturating_mul(1024));
-        }
-        for thread in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
-            let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
-            left.extend(children.split_whitespace().filter_map(|child| child.parse::<i32>().ok()));
-        }
-    }
-    total
 }

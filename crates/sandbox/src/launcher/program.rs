@@ -101,7 +101,10 @@ fn bind(ground: &Ground, ends: &Ends) -> Result<(Program, u32), Fault> {
     let own = if errand.program == plan::Program::Own { streams.next() } else { None };
     let program = executable(&errand, own)?;
     // The view is there, and it is this process's root, too.
-    let (_, bounds) = receive::<u8>(&ends.told).step("enter the view")?.ok_or_else(gone)?;
+    let Ok(Some((_, bounds))) = receive::<u8>(&ends.told) else {
+        // What the init failed at it says itself, and that is what the launcher is to hear.
+        sys::leave(1)
+    };
     let mut bounds = bounds.into_iter();
     let rules = if ground.has(Layer::Landlock) { bounds.next() } else { None };
     match bounds.next() {

@@ -135,7 +135,7 @@ pub(super) fn watch(
                 cut.get_or_insert(Exit::OutOfMemory);
             }
         }
-        if alive && cpu.due <= now && cpu.are_used_up(sandbox, now) {
+        if alive && plan.has(Layer::Limits) && cpu.due <= now && cpu.are_used_up(sandbox, now) {
             cut.get_or_insert(Exit::Limit(Limited::Cpu));
         }
         if let Some(lent) = streams.lent.as_ref().filter(|_| next_look.is_some_and(|due| alive && due <= now)) {

@@ -18,7 +18,7 @@ pub(crate) struct Neighbour<'a> {
 
 enum What {
     Outside(Child),
-    Inside(Option<(Running, Canceller)>),
+    Inside(Option<Box<(Running, Canceller)>>),
 }
 
 impl<'a> Neighbour<'a> {
@@ -38,7 +38,7 @@ impl<'a> Neighbour<'a> {
         let mut running = fixture.bench.launcher.launch(&plan, streams).unwrap();
         await_ready(running.stdout().unwrap());
         let canceller = running.canceller().unwrap();
-        Self { fixture, token, name, port, what: What::Inside(Some((running, canceller))) }
+        Self { fixture, token, name, port, what: What::Inside(Some(Box::new((running, canceller)))) }
     }
 
     /// What `template` says of it, filled in.
@@ -71,7 +71,7 @@ impl Drop for Neighbour<'_> {
                 let _ = command.stdout(Stdio::null()).status();
             }
             What::Inside(running) => {
-                if let Some((running, canceller)) = running.take() {
+                if let Some((running, canceller)) = running.take().map(|both| *both) {
                     canceller.cancel();
                     let _ = running.wait();
                 }

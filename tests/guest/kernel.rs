@@ -71,8 +71,7 @@ fn find(folder: &Path, wanted: &dyn Fn(&str) -> bool) -> Option<PathBuf> {
 
 /// A machine of one processor, with neither disk nor network yet.
 ///
-/// Imitated, everywhere: a `/dev/kvm` that is there may still not work. More than one processor is imitated wrongly by
-/// QEMU 7.2: newer kernels fault at the exchange of sixteen bytes.
+/// Imitated, everywhere: a `/dev/kvm` that is there may still not work.
 pub(crate) fn qemu(kernel: &Kernel, initramfs: &Path, processor: &str, mebibytes: u32, words: &str) -> Command {
     let mut qemu = Command::new(QEMU);
     qemu.args(["-accel", "tcg", "-cpu", processor, "-smp", "1", "-m", &mebibytes.to_string()]);

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::{IpAddr, TcpListener, UdpSocket};
+use std::io::Read as _;
+use std::net::{TcpListener, UdpSocket};
 use std::os::fd::AsFd as _;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
@@ -16,6 +16,7 @@ use std::thread;
 use callgate_sandbox::{Plan, Profiles};
 
 use crate::bench::{As, Bench, SOMEBODY, copy_program};
+use crate::listening::{hear_udp, name_server, open_to_all, own_address, serve_tcp, serve_unix};
 use crate::neighbour::Neighbour;
 use crate::table::{Probe, ROUTE, Resource, Shows};
 use crate::trial::Outcome;
@@ -400,56 +401,4 @@ fn facts(who: As) -> [(&'static str, String); 9] {
         ("disk", usr.as_ref().and_then(source).unwrap_or_else(|| "no such disk".to_owned())),
         ("user", user),
     ]
-}
-
-/// Listens where a name server would, if it may; elsewhere otherwise.
-fn name_server() -> UdpSocket {
-    let mut random = [0_u8; 3];
-    fs::File::open("/dev/urandom").unwrap().read_exact(&mut random).unwrap();
-    // An address of its own, so that two of these do not meet, nor a name server of the machine.
-    let [second, third, fourth] = random.map(|byte| byte | 1);
-    let address = IpAddr::from([127, second, third, fourth]);
-    UdpSocket::bind((address, 53)).or_else(|_| UdpSocket::bind((address, 0))).unwrap()
-}
-
-fn hear_udp(socket: UdpSocket, heard: &Arc<Mutex<String>>) {
-    let hears = Arc::clone(heard);
-    thread::spawn(move || {
-        loop {
-            let mut bytes = [0; 512];
-            let Ok(count) = socket.recv(&mut bytes) else { return };
-            hears.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
-        }
-    });
-}
-
-fn own_address() -> IpAddr {
-    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
-    // Nothing is sent: it only asks which address would be used.
-    match socket.connect("192.0.2.1:9").and_then(|()| socket.local_addr()) {
-        Ok(address) => address.ip(),
-        Err(_) => IpAddr::from([127, 0, 0, 2]),
-    }
-}
-
-fn open_to_all(path: &Path) {
-    fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
-}
-
-fn serve_tcp(listener: TcpListener, token: String) -> u16 {
-    let port = listener.local_addr().unwrap().port();
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let _ = (&stream).write_all(token.as_bytes());
-        }
-    });
-    port
-}
-
-fn serve_unix(listener: UnixListener, token: String) {
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let _ = (&stream).write_all(token.as_bytes());
-        }
-    });
 }

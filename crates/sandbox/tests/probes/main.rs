@@ -13,6 +13,7 @@
 mod bench;
 mod clauses;
 mod fixture;
+mod listening;
 mod matrix;
 mod mutants;
 mod neighbour;

@@ -169,6 +169,9 @@ pub(super) struct Prepared<'a> {
     heard: Heard,
 }
 
+/// How long whoever failed inside may take to say so.
+const MOST_TO_END: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+
 /// What has been heard from inside so far.
 #[derive(Default)]
 struct Heard {
@@ -272,10 +275,10 @@ impl Prepared<'_> {
             }
         }
         let own = own.as_ref().map(AsFd::as_fd);
-        send(&self.to_init, errand, own.as_slice()).map_err(|error| self.why(error))?;
+        send(&self.to_init, errand, own.as_slice()).step("tell the errand").map_err(|fault| self.why(fault))?;
         let streams = [out_inside.as_fd(), err_inside.as_fd()].into_iter().chain(stdin_inside.iter().map(AsFd::as_fd));
         let theirs: Vec<BorrowedFd<'_>> = own.into_iter().chain(streams).collect();
-        send(&self.to_program, errand, &theirs).map_err(|error| self.why(error))?;
+        send(&self.to_program, errand, &theirs).step("tell the errand").map_err(|fault| self.why(fault))?;
         drop((out_inside, err_inside, stdin_inside));
         let mut mapper = owners::Mapper::new(self.identity.0, self.identity.1);
         if getuid().is_root() {
@@ -303,16 +306,10 @@ impl Prepared<'_> {
     /// Follows the start up to the point where the program's process is bound, and reads back what it got. Where it is
     /// is read while the rest is still under way: it cannot go anywhere else any more.
     fn read_back(&mut self, errand: &Errand) -> Result<Begun, Fault> {
-        let ours = Namespaces::own().step("read back")?;
         self.hear_until(|heard| heard.laid.is_some() && heard.apart)?;
         let gone = || Fault::new("read back", "something was not heard");
         let handle = self.heard.laid.take().ok_or_else(gone)?;
-        let number = number_of(&handle)?;
-        if !self.sandbox.groups.hold(number).step("read back")? {
-            return Err(Fault::new("read back", "it is not in its control groups"));
-        }
-        let surroundings = Surroundings::of(number, &ours).step("read back")?;
-        let mounts = surroundings.mounts().step("hold the mounts")?;
+        let (surroundings, mounts) = self.located(&handle).map_err(|fault| self.why(fault))?;
         self.hear_until(|heard| heard.built.is_some() && heard.bound.is_some())?;
         let mut kept = self.heard.built.take().ok_or_else(gone)?.into_iter();
         let terminal = if errand.terminal { Some(kept.next().ok_or_else(gone)?) } else { None };
@@ -325,17 +322,29 @@ impl Prepared<'_> {
         }
     }
 
-    /// Why nobody inside listens: what was said last, if anything was.
-    fn why(&self, error: std::io::Error) -> Fault {
+    /// Where the program's process is, and the mounts that it sees.
+    fn located(&self, handle: &OwnedFd) -> Result<(Surroundings, OwnedFd), Fault> {
+        let ours = Namespaces::own().step("read back")?;
+        let number = number_of(handle)?;
+        if !self.sandbox.groups.hold(number).step("read back")? {
+            return Err(Fault::new("read back", "it is not in its control groups"));
+        }
+        let surroundings = Surroundings::of(number, &ours).step("read back")?;
+        let mounts = surroundings.mounts().step("hold the mounts")?;
+        Ok((surroundings, mounts))
+    }
+
+    /// Why somebody inside is gone: what was said last, if anything was, while whoever failed first ends.
+    fn why(&self, otherwise: Fault) -> Fault {
         let mut inside = [PollFd::new(&self.sandbox.inside, PollFlags::IN)];
-        while poll(&mut inside, Some(&Timespec::default())) == Ok(1) {
+        while poll(&mut inside, Some(&MOST_TO_END)) == Ok(1) {
             match Word::hear(&self.sandbox.inside) {
                 Ok(Some((Word::Failed(fault), _))) => return fault,
                 Ok(Some(_)) => {}
                 Ok(None) | Err(_) => break,
             }
         }
-        Fault::new("tell the errand", error)
+        otherwise
     }
 
     /// Listens to all inside, who each speak for themselves, so that any may be first.

@@ -55,7 +55,7 @@ fn run(bench: &Bench) -> WriteSet {
 }
 
 /// Does [`WORK`] and commits it, with `fault` at the `at`th call of a kind; whether all fared well.
-fn with_fault(bench: &Bench, call: &str, fault: &str, at: u32) -> bool {
+fn with_fault(bench: &Bench, call: &str, fault: &str, at: impl std::fmt::Display) -> bool {
     let mut command = Command::new("strace");
     command.args(["-qq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
     command.args(["-e", &format!("inject={call}:{fault}:when={at}")]);
@@ -139,6 +139,29 @@ fn one_that_the_system_fails_is_taken_back_at_once() {
     });
 }
 
+/// A disk that is full stays so: nothing that is tried afterwards works, either.
+#[test]
+fn a_disk_that_is_full_from_some_step_on_leaves_nothing_behind() {
+    if strace_is_missing() {
+        return;
+    }
+    let (before, after) = trees();
+    for call in ["fdatasync", "mkdirat", "renameat2", "rename", "fsync"] {
+        for at in 1.. {
+            assert!(at < MOST, "{call} never ends");
+            let bench = prepared();
+            let well = with_fault(&bench, call, "error=ENOSPC", format!("{at}+"));
+            // What is left is known to whoever looks next.
+            bench.journals().recover(&bench.workspace).unwrap();
+            let now = tree(&bench.workspace);
+            assert_eq!(now, if well { after.clone() } else { before.clone() }, "{call} {at}");
+            if well {
+                break;
+            }
+        }
+    }
+}
+
 #[test]
 fn what_somebody_did_since_stays() {
     let bench = prepared();
@@ -202,6 +225,15 @@ fn without_what_was_replaced_nothing_goes_on() {
     // Somebody has looked.
     fs::remove_dir_all(bench.folder().join("state/journals")).unwrap();
     run(&bench).commit(&BTreeSet::new(), &bench.journals()).unwrap();
+}
+
+#[test]
+fn only_the_journals_own_folder_is_closed() {
+    let bench = prepared();
+    let above = bench.folder().join("state/callgate");
+    run(&bench).commit(&BTreeSet::new(), &Journals::at(above.join("commits"))).unwrap();
+    let others_may = |path| fs::metadata(path).unwrap().permissions().mode() & 0o011;
+    assert_eq!((others_may(above.clone()), others_may(above.join("commits"))), (0o011, 0));
 }
 
 #[test]

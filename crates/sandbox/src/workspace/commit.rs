@@ -135,8 +135,10 @@ impl WriteSet {
         if done.is_err() {
             let taken = steps::take_back(journal.steps(), &root, staging.folder());
             taken.map_err(|(path, error)| journal.half_done(&path, error))?;
-            // If that cannot be written, whoever comes next finds that there is nothing to take back.
-            journal.settle()?;
+            if !journal.steps().is_empty() {
+                // If that cannot be written, whoever comes next finds that there is nothing to take back.
+                journal.settle()?;
+            }
         }
         journal.close(staging.remove());
         done.map(|()| count)

@@ -78,8 +78,7 @@ impl Journals {
     /// is taken back first.
     pub(super) fn begin(&self, workspace: &Path, root: &OwnedFd, staging: &str) -> Result<Journal, CommitError> {
         let folder = &self.folder;
-        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        made.map_err(|error| failed(folder, &error))?;
+        make(folder).map_err(|error| failed(folder, &error))?;
         let path = self.path(workspace);
         take_back(&path, root)?;
         let entry = Entry { root: identity(root)?, staging: staging.to_owned(), steps: Vec::new() };
@@ -145,6 +144,13 @@ impl Drop for Journal {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// Makes the folder for this user alone. What it lies in may hold what others have to reach, as a gate's socket.
+fn make(folder: &Path) -> io::Result<()> {
+    let made = |folder: &Path, mode| fs::DirBuilder::new().recursive(true).mode(mode).create(folder);
+    folder.parent().map_or(Ok(()), |above| made(above, 0o711))?;
+    made(folder, 0o700)
 }
 
 /// Holds the workspace, so that no two commits change it at once.
